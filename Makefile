@@ -1,0 +1,41 @@
+.DEFAULT_GOAL := help
+VENV := .venv
+ENGINES := .venv-engines
+PYTHON ?= python3
+BIN := $(VENV)/bin
+
+.PHONY: help demo test check-code lock clean
+
+help:  ## what can be made here
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+demo: $(VENV)/ready $(ENGINES)/ready  ## the whole job on embedded engines (ARGS=--once ends by itself)
+	@$(BIN)/darwin-worker demo $(ARGS)
+
+test: check-code $(ENGINES)/ready  ## all that CI runs: linters, types, floors, every test, coverage
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(ARGS)
+
+check-code: $(VENV)/ready  ## ruff, mypy and import-linter alone
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+lock:  ## resolve the pins in requirements/ anew from pyproject.toml (needs uv)
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements/run.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements/dev.txt
+	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group pyproject.toml:engines -o requirements/engines.txt
+
+clean:  ## remove the environments and caches
+	rm -rf $(VENV) $(ENGINES) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info
+
+$(VENV)/ready: requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(ENGINES)/ready: requirements/engines.txt
+	$(PYTHON) -m venv $(ENGINES)
+	$(ENGINES)/bin/python -m pip install -q --require-hashes -r requirements/engines.txt
+	@touch $@

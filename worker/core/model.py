@@ -1,0 +1,187 @@
+"""The words of the house as values; every other part speaks in these.
+
+Times are Unix seconds (float) unless a name says otherwise; deadlines of leases are on the event loop's clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One delivery from the queue."""
+
+    id: str
+    handle: str
+    body: str
+    receive_count: int
+    attributes: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class S3Object:
+    """One object as an event told of it. What the event left out is None."""
+
+    bucket: str
+    key: str
+    version: str | None = None
+    etag: str | None = None
+    size: int | None = None
+
+    def same_place(self, other: "S3Object") -> bool:
+        return (self.bucket, self.key) == (other.bucket, other.key)
+
+    def same_as(self, other: "S3Object") -> bool:
+        """The same content at the same place: by version where both know it, or else by etag and size."""
+        if not self.same_place(other):
+            return False
+        if self.version is not None and other.version is not None:
+            return self.version == other.version
+        return (self.etag, self.size) == (other.etag, other.size)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One event about one object, told of in a message.
+
+    *event* is S3's name without its prefix, such as ``ObjectCreated:Put`` or ``ObjectRemoved:Delete``.
+    """
+
+    object: S3Object
+    event: str
+    time: float | None = None
+
+
+class RecordId(NamedTuple):
+    """A record's place in the settling book: the number of its message there, and its position in the message."""
+
+    message: int
+    position: int
+
+
+class Identity(NamedTuple):
+    """What Darwin holds unique, and what a claim is keyed by."""
+
+    team: str
+    dataset: str
+    path: str
+    name: str
+
+
+class Mode(StrEnum):
+    """How Darwin reaches a storage; decides the registration endpoint."""
+
+    READ_WRITE = "read_write"
+    READ_ONLY = "read_only"
+
+
+class ItemType(StrEnum):
+    """The file types that Darwin's registration takes."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+    PDF = "pdf"
+    DICOM = "dicom"
+
+
+class OnExisting(StrEnum):
+    """What a route does with a name that Darwin held before us."""
+
+    BLOCK = "block"
+    ACCEPT = "accept"
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What may share a request."""
+
+    team: str
+    dataset: str
+    storage: str
+    mode: Mode = Mode.READ_WRITE
+
+    def __str__(self) -> str:
+        return f"{self.team}/{self.dataset} from {self.storage}"
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What Darwin registers: *name* at *path* in the lane's dataset. A *type* of None lets Darwin infer it."""
+
+    lane: Lane
+    path: str
+    name: str
+    object: S3Object
+    route: str
+    type: ItemType | None = None
+    on_existing: OnExisting = OnExisting.BLOCK
+
+    @property
+    def identity(self) -> Identity:
+        return Identity(self.lane.team, self.lane.dataset, self.path, self.name)
+
+
+class Kind(StrEnum):
+    """What became of one record: the closed set of outcomes."""
+
+    REGISTERED = "registered"
+    DUPLICATE = "duplicate"
+    EXISTING = "existing"
+    WAITING = "waiting"
+    POSTPONED = "postponed"
+    IGNORED = "ignored"
+    BLOCKED = "blocked"
+    REJECTED = "rejected"
+    UNREADABLE = "unreadable"
+
+    @property
+    def owes_dead_letter(self) -> bool:
+        return self in (Kind.BLOCKED, Kind.REJECTED, Kind.UNREADABLE)
+
+
+class Reason(StrEnum):
+    """Why a record had its outcome: a closed set, so that it may label a metric."""
+
+    ACCEPTED = "accepted"
+    PROVEN_OURS = "proven_ours"
+    IN_LEDGER = "in_ledger"
+    ADOPTED = "adopted"
+    LANE_OVER_SHARE = "lane_over_share"
+    TEST_EVENT = "test_event"
+    EMPTY_NOTIFICATION = "empty_notification"
+    OBJECT_REMOVED = "object_removed"
+    OTHER_EVENT = "other_event"
+    FOLDER_MARKER = "folder_marker"
+    EMPTY_OBJECT = "empty_object"
+    DARWIN_ARTEFACT = "darwin_artefact"
+    NO_ROUTE = "no_route"
+    OVERWRITTEN = "overwritten"
+    ALREADY_EXISTS = "already_exists"
+    NAME_COLLISION = "name_collision"
+    FOREIGN_ITEM = "foreign_item"
+    UNKNOWN_TAGS = "unknown_tags"
+    UPLOAD_FAILED = "upload_failed"
+    UNEXPECTED_ERROR = "unexpected_error"
+    OTHER_DARWIN_REASON = "other_darwin_reason"
+    NO_ANSWER_FOR_ITEM = "no_answer_for_item"
+    FAILS_ALONE = "fails_alone"
+    DATASET_MISSING = "dataset_missing"
+    STORAGE_MISSING = "storage_missing"
+    LANE_REFUSED = "lane_refused"
+    REFUSED_ALONE = "refused_alone"
+    UNSUPPORTED_TYPE = "unsupported_type"
+    INVALID_KEY = "invalid_key"
+    OTHER_BUCKET = "other_bucket"
+    UNREADABLE_BODY = "unreadable_body"
+    UNREADABLE_RECORD = "unreadable_record"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one record, and why. *detail* is for people: it may hold Darwin's own words."""
+
+    kind: Kind
+    reason: Reason
+    detail: str = ""

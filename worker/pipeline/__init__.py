@@ -1,0 +1,1 @@
+"""The moving parts, named as in the flow: intake, sorting, lanes, registering, settling, and leasing beside them."""
