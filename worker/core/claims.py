@@ -38,7 +38,8 @@ class Claim:
 @dataclass(frozen=True, slots=True)
 class Granted:
     """The identity is ours. *since* as in :class:`Entry`. *lapsed* is the claim of another holder whose time ran out:
-    its request may have been sent."""
+    its request may have been sent.
+    """
 
     since: float
     lapsed: Entry | None = None

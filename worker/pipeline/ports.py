@@ -10,7 +10,7 @@ from typing import Protocol
 from worker.core.answers import Answer
 from worker.core.claims import Claim, Denied, Entry, Granted
 from worker.core.darwin import Dataset, HeldItem, Storage
-from worker.core.model import Identity, Lane, Message, S3Object
+from worker.core.model import Identity, Lane, Message
 from worker.core.queueing import Failure, Outgoing
 
 
@@ -69,7 +69,8 @@ class Darwin(Protocol):
 
     async def register(self, lane: Lane, body: Mapping[str, object], within: float) -> Answer:
         """POST one batch. Whatever Darwin does becomes an :class:`Answer`, after *within* seconds at the latest;
-        no answer is one too."""
+        no answer is one too.
+        """
         ...
 
     async def team(self) -> str:
