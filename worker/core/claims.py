@@ -1,8 +1,13 @@
 """What the ledger says of an item's identity, as values. The ledger's own clock decides what has lapsed (law 1)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from worker.core.model import Identity, S3Object
+from worker.core.darwin import HeldItem
+from worker.core.model import Identity, Item, Kind, OnExisting, Outcome, Reason, S3Object
+
+CLOCK_SKEW = 120.0
+"""How far Darwin's clock may be off ours, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +55,43 @@ class Denied:
     """The identity is not ours to send: somebody's live claim, or registered already. *entry* says which."""
 
     entry: Entry
+
+
+def known(entry: Entry, wanted: S3Object) -> Outcome:
+    """What becomes of an object whose item the ledger has as registered."""
+    if entry.object.same_as(wanted):
+        return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER)
+    if entry.object.same_place(wanted):
+        text = "the object was overwritten after it was registered; Darwin keeps the item it has"
+        return Outcome(Kind.IGNORED, Reason.OVERWRITTEN, text)
+    holder = f"s3://{entry.object.bucket}/{entry.object.key}"
+    text = f"Darwin's item of this path and name was registered for another object: {holder}"
+    return Outcome(Kind.BLOCKED, Reason.NAME_COLLISION, text)
+
+
+def exists(item: Item) -> Outcome:
+    """What becomes of an item whose path and name Darwin held before us."""
+    if item.on_existing is OnExisting.ACCEPT:
+        return Outcome(Kind.EXISTING, Reason.ADOPTED)
+    text = "Darwin holds an item of this path and name that this worker did not register (on_existing: block)"
+    return Outcome(Kind.BLOCKED, Reason.FOREIGN_ITEM, text)
+
+
+def proven_ours(item: Item, since: float, held: Sequence[HeldItem]) -> bool:
+    """Whether Darwin's list shows an item that only our own request can have made: external, of this path and name,
+    inserted after the identity was first claimed (*since*).
+
+    While Darwin still processes an item it does not say whether it is external; then the rest must do.
+    """
+    return any(
+        (there.path, there.name) == (item.path, item.name)
+        and there.external is not False
+        and there.inserted_at is not None
+        and there.inserted_at >= since - CLOCK_SKEW
+        for there in held
+    )
+
+
+def is_held(item: Item, held: Sequence[HeldItem]) -> bool:
+    """Whether Darwin's list shows an item of this path and name at all."""
+    return any((there.path, there.name) == (item.path, item.name) for there in held)

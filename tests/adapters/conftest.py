@@ -1,0 +1,28 @@
+"""What the contract suites share: the emulator, once for the session, and AWS settings that point at it."""
+
+from collections.abc import Iterator
+
+import aioboto3
+import pytest
+
+from worker.demo.engines import running_ministack
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[str]:
+    """The endpoint of a MiniStack of this test session; fails, and says what to do, where it is not installed."""
+    with running_ministack() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> aioboto3.Session:
+    """A session on the emulator, configured as users configure the worker: by the SDK's own variables."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", ministack)
+    return aws_session()
+
+
+def aws_session() -> aioboto3.Session:
+    return aioboto3.Session(
+        aws_access_key_id="000000000001", aws_secret_access_key="secret", region_name="eu-west-1"
+    )

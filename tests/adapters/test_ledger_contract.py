@@ -1,0 +1,278 @@
+"""What the Ledger port promises (law 1), run on every implementation."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.fakes.ledger import MemoryLedger
+from worker.adapters.sqlite_ledger import SqliteLedger
+from worker.core.claims import Claim, Denied, Entry, Granted
+from worker.core.model import Identity, S3Object
+from worker.pipeline.ports import Ledger
+
+CAT = Identity("acme", "intake", "/animals", "cat.jpg")
+DOG = Identity("acme", "intake", "/animals", "dog.jpg")
+CAT_OBJECT = S3Object("media", "animals/cat.jpg", version="v1", etag="e1", size=7)
+NEW_CAT_OBJECT = S3Object("media", "animals/cat.jpg", version="v2", etag="e2", size=8)
+DOG_OBJECT = S3Object("media", "animals/dog.jpg")
+CAT_CLAIM = Claim(CAT, CAT_OBJECT)
+DOG_CLAIM = Claim(DOG, DOG_OBJECT)
+
+
+@dataclass
+class Clock:
+    time: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+Opening = Callable[[Clock], AbstractAsyncContextManager[Ledger]]
+
+
+@asynccontextmanager
+async def memory_ledger(clock: Clock) -> AsyncIterator[Ledger]:
+    yield MemoryLedger(clock)
+
+
+@pytest.fixture(params=["memory", "sqlite"])
+def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
+    if request.param == "memory":
+        return memory_ledger
+    return lambda clock: SqliteLedger.open(tmp_path / "ledger.db", clock)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def ledger(opened: Opening, clock: Clock) -> AsyncIterator[Ledger]:
+    async with opened(clock) as ledger:
+        yield ledger
+
+
+async def entry(ledger: Ledger, identity: Identity = CAT) -> Entry:
+    [found] = await ledger.look_up([identity])
+    assert found is not None
+    return found
+
+
+async def test_an_unknown_identity_has_no_entry(ledger: Ledger) -> None:
+    assert await ledger.look_up([CAT, DOG]) == [None, None]
+
+
+async def test_a_new_claim_is_granted_since_now(ledger: Ledger) -> None:
+    """Law 1."""
+    assert await ledger.claim([CAT_CLAIM], "us", 50) == [Granted(since=1000.0, lapsed=None)]
+
+
+async def test_a_claim_is_seen_with_its_object_holder_and_remaining_time(
+    ledger: Ledger, clock: Clock
+) -> None:
+    await ledger.claim([CAT_CLAIM], "us", 50)
+    clock.time = 1020.0
+    assert await entry(ledger) == Entry(
+        CAT_OBJECT, registered=False, token="us", since=1000, at=1000, expires_in=30
+    )
+
+
+async def test_somebody_elses_live_claim_is_denied(ledger: Ledger, clock: Clock) -> None:
+    """Law 1."""
+    await ledger.claim([CAT_CLAIM], "they", 50)
+    clock.time = 1049.0
+    [denied] = await ledger.claim([Claim(CAT, NEW_CAT_OBJECT)], "us", 50)
+    assert denied == Denied(
+        Entry(CAT_OBJECT, registered=False, token="they", since=1000, at=1000, expires_in=1)
+    )
+    assert (await entry(ledger)).token == "they"
+
+
+async def test_a_lapsed_claim_is_taken_over_and_told_of(ledger: Ledger, clock: Clock) -> None:
+    """Law 1: a lapsed claim means that its request may have been sent."""
+    await ledger.claim([CAT_CLAIM], "they", 50)
+    clock.time = 1050.0
+    [granted] = await ledger.claim([Claim(CAT, NEW_CAT_OBJECT)], "us", 50)
+    lapsed = Entry(CAT_OBJECT, registered=False, token="they", since=1000, at=1000, expires_in=0)
+    assert granted == Granted(since=1000.0, lapsed=lapsed)
+    assert await entry(ledger) == Entry(
+        NEW_CAT_OBJECT, registered=False, token="us", since=1000, at=1050, expires_in=50
+    )
+
+
+async def test_a_lapsed_claim_is_still_there_to_be_looked_up(ledger: Ledger, clock: Clock) -> None:
+    await ledger.claim([CAT_CLAIM], "they", 50)
+    clock.time = 1060.0
+    assert (await entry(ledger)).expires_in == -10
+
+
+async def test_our_own_claim_is_renewed(ledger: Ledger, clock: Clock) -> None:
+    await ledger.claim([CAT_CLAIM], "us", 50)
+    clock.time = 1040.0
+    assert await ledger.claim([CAT_CLAIM], "us", 50) == [Granted(since=1000.0, lapsed=None)]
+    assert (await entry(ledger)).expires_in == 50
+
+
+async def test_our_own_claim_is_renewed_even_after_it_lapsed(ledger: Ledger, clock: Clock) -> None:
+    await ledger.claim([CAT_CLAIM], "us", 50)
+    clock.time = 2000.0
+    assert await ledger.claim([CAT_CLAIM], "us", 50) == [Granted(since=1000.0, lapsed=None)]
+
+
+async def test_our_own_claim_is_denied_once_somebody_took_it_over(ledger: Ledger, clock: Clock) -> None:
+    await ledger.claim([CAT_CLAIM], "us", 50)
+    clock.time = 1050.0
+    await ledger.claim([CAT_CLAIM], "they", 50)
+    [denied] = await ledger.claim([CAT_CLAIM], "us", 50)
+    assert isinstance(denied, Denied)
+    assert denied.entry.token == "they"
+
+
+async def test_what_is_registered_is_denied_for_ever(ledger: Ledger, clock: Clock) -> None:
+    """Law 1: registered claims do not expire."""
+    await ledger.claim([CAT_CLAIM], "us", 50)
+    clock.time = 1010.0
+    await ledger.register([CAT_CLAIM], "us")
+    clock.time = 1e9
+    registered = Entry(CAT_OBJECT, registered=True, token="us", since=1000, at=1010, expires_in=0)
+    assert await ledger.claim([Claim(CAT, NEW_CAT_OBJECT)], "they", 50) == [Denied(registered)]
+    assert await ledger.claim([CAT_CLAIM], "us", 50) == [Denied(registered)]
+    assert await entry(ledger) == registered
+
+
+async def test_registering_holds_whoever_has_the_claim_by_now(ledger: Ledger, clock: Clock) -> None:
+    """Law 3: what Darwin answered is still written to the ledger, because it is true."""
+    await ledger.claim([CAT_CLAIM], "us", 50)
+    clock.time = 1060.0
+    await ledger.claim([Claim(CAT, NEW_CAT_OBJECT)], "they", 50)
+    await ledger.register([CAT_CLAIM], "us")
+    held = await entry(ledger)
+    assert (held.registered, held.object, held.token, held.since) == (True, CAT_OBJECT, "us", 1000)
+
+
+async def test_registering_needs_no_claim(ledger: Ledger) -> None:
+    await ledger.register([CAT_CLAIM], "us")
+    assert await entry(ledger) == Entry(
+        CAT_OBJECT, registered=True, token="us", since=1000, at=1000, expires_in=0
+    )
+
+
+async def test_a_claim_that_supersedes_a_registered_entry_is_granted_anew(
+    ledger: Ledger, clock: Clock
+) -> None:
+    await ledger.register([CAT_CLAIM], "they")
+    clock.time = 1500.0
+    claim = Claim(CAT, NEW_CAT_OBJECT, supersedes=(await entry(ledger)).at)
+    assert await ledger.claim([claim], "us", 50) == [Granted(since=1500.0, lapsed=None)]
+    assert await entry(ledger) == Entry(
+        NEW_CAT_OBJECT, registered=False, token="us", since=1500, at=1500, expires_in=50
+    )
+
+
+async def test_a_claim_supersedes_only_the_writing_it_names(ledger: Ledger) -> None:
+    await ledger.register([CAT_CLAIM], "they")
+    at = (await entry(ledger)).at
+    await ledger.register([CAT_CLAIM], "they")
+    [denied] = await ledger.claim([Claim(CAT, CAT_OBJECT, supersedes=at)], "us", 50)
+    assert isinstance(denied, Denied)
+
+
+async def test_superseding_does_not_help_against_a_live_claim(ledger: Ledger) -> None:
+    await ledger.claim([CAT_CLAIM], "they", 50)
+    at = (await entry(ledger)).at
+    [denied] = await ledger.claim([Claim(CAT, CAT_OBJECT, supersedes=at)], "us", 50)
+    assert isinstance(denied, Denied)
+
+
+async def test_a_released_claim_is_forgotten(ledger: Ledger, clock: Clock) -> None:
+    await ledger.claim([CAT_CLAIM, DOG_CLAIM], "us", 50)
+    await ledger.release([CAT], "us")
+    clock.time = 1010.0
+    assert await ledger.claim([CAT_CLAIM], "they", 50) == [Granted(since=1010.0, lapsed=None)]
+    assert (await entry(ledger, DOG)).token == "us"
+
+
+async def test_only_the_holder_can_release(ledger: Ledger) -> None:
+    """Law 1."""
+    await ledger.claim([CAT_CLAIM], "they", 50)
+    await ledger.release([CAT, DOG], "us")
+    assert (await entry(ledger)).token == "they"
+
+
+async def test_nothing_registered_is_ever_released(ledger: Ledger) -> None:
+    await ledger.register([CAT_CLAIM], "us")
+    await ledger.release([CAT], "us")
+    assert (await entry(ledger)).registered
+
+
+async def test_every_writing_has_a_later_time_even_where_the_clock_stands_or_goes_back(
+    ledger: Ledger, clock: Clock
+) -> None:
+    times = []
+    for step in (0.0, 0.0, -500.0, 0.0):
+        clock.time += step
+        await ledger.register([CAT_CLAIM], "us")
+        times.append((await entry(ledger)).at)
+    assert times == sorted(set(times))
+    assert len(times) == 4
+
+
+async def test_one_call_answers_for_each_identity_in_order(ledger: Ledger) -> None:
+    await ledger.register([DOG_CLAIM], "they")
+    birds = [
+        Claim(Identity("acme", "intake", "/", f"{n}.jpg"), S3Object("media", f"{n}.jpg")) for n in range(300)
+    ]
+    results = await ledger.claim([CAT_CLAIM, DOG_CLAIM, *birds], "us", 50)
+    assert [isinstance(result, Granted) for result in results] == [True, False] + [True] * 300
+    entries = await ledger.look_up([DOG, CAT, *(claim.identity for claim in birds)])
+    assert [held and held.object.key for held in entries] == [
+        "animals/dog.jpg",
+        "animals/cat.jpg",
+        *(f"{n}.jpg" for n in range(300)),
+    ]
+
+
+async def test_one_identity_twice_in_a_call_is_handled_one_after_the_other(ledger: Ledger) -> None:
+    assert await ledger.claim([CAT_CLAIM, Claim(CAT, NEW_CAT_OBJECT)], "us", 50) == [
+        Granted(1000.0),
+        Granted(1000.0),
+    ]
+    await ledger.register([CAT_CLAIM, Claim(CAT, NEW_CAT_OBJECT)], "us")
+    assert (await entry(ledger)).object == NEW_CAT_OBJECT
+    assert [held == await entry(ledger) for held in await ledger.look_up([CAT, CAT])] == [True, True]
+
+
+async def test_calls_without_identities_do_nothing(ledger: Ledger) -> None:
+    assert await ledger.look_up([]) == []
+    assert await ledger.claim([], "us", 50) == []
+    await ledger.register([], "us")
+    await ledger.release([], "us")
+
+
+async def test_identities_differ_in_each_of_their_parts(ledger: Ledger) -> None:
+    others = [
+        Identity("other", "intake", "/animals", "cat.jpg"),
+        Identity("acme", "other", "/animals", "cat.jpg"),
+        Identity("acme", "intake", "/other", "cat.jpg"),
+        Identity("acme", "intake", "/animals", "Cat.jpg"),
+        Identity("acme", "intake", "/animals", "cat.jpg "),
+        Identity("acme", "intake", "/animals/", "cat.jpg"),
+    ]
+    await ledger.claim([CAT_CLAIM], "us", 50)
+    assert await ledger.look_up(others) == [None] * 6
+
+
+@pytest.mark.parametrize(
+    "name", ["Grüße %+&'\"; DROP.jpg", "\U0001f600", "\udc80\ud83d", "a\x00b", "x" * 1024, ""]
+)
+async def test_any_text_is_kept_as_it_is(ledger: Ledger, name: str) -> None:
+    identity = Identity("acme", "intake", f"/{name}", name)
+    claim = Claim(identity, S3Object("media", name, version=name, etag=name, size=0))
+    await ledger.claim([claim], "us", 50)
+    assert (await entry(ledger, identity)).object == claim.object
+    await ledger.release([identity], "us")
+    assert await ledger.look_up([identity]) == [None]

@@ -1,0 +1,67 @@
+"""What the Quota port promises, run on every implementation."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from worker.adapters.local_quota import LocalQuota
+
+pytestmark = pytest.mark.looptime
+
+
+Opening = Callable[[], LocalQuota]
+
+
+@pytest.fixture
+def opened() -> Opening:
+    """Opens a quota of 62 requests a minute, burst 2: one token a second.
+
+    The test opens it, for virtual time begins with the test's own body.
+    """
+    return lambda: LocalQuota(limit=62, burst=2, clock=asyncio.get_running_loop().time)
+
+
+async def test_zero_means_that_a_token_was_taken(opened: Opening) -> None:
+    quota = opened()
+    assert [await quota.take(), await quota.take()] == [0, 0]
+    assert await quota.take() > 0
+
+
+async def test_who_waits_as_told_gets_a_token(opened: Opening) -> None:
+    quota = opened()
+    started = asyncio.get_running_loop().time()
+    for _ in range(10):
+        if wait := await quota.take():
+            await asyncio.sleep(wait)
+            assert await quota.take() == 0
+    assert asyncio.get_running_loop().time() - started == pytest.approx(8.0, abs=0.01)
+
+
+async def test_the_level_is_the_tokens_at_hand(opened: Opening) -> None:
+    quota = opened()
+    assert await quota.level() == 2
+    await quota.take()
+    await quota.take()
+    assert await quota.level() == pytest.approx(0)
+    await asyncio.sleep(0.5)
+    assert await quota.level() == pytest.approx(0.5)
+
+
+async def test_after_a_refusal_nothing_is_given_until_retry_after(opened: Opening) -> None:
+    """Row: 429."""
+    quota = opened()
+    await quota.refused(30.0)
+    assert await quota.take() == pytest.approx(30.0)
+    await asyncio.sleep(29)
+    assert await quota.take() == pytest.approx(1.0)
+    await asyncio.sleep(3)
+    assert await quota.take() == 0
+
+
+async def test_after_a_refusal_without_retry_after_there_is_a_backoff(opened: Opening) -> None:
+    """Row: 429."""
+    quota = opened()
+    await quota.refused(None)
+    assert await quota.take() == pytest.approx(1.0)
+    assert await quota.level() == 0

@@ -1,0 +1,77 @@
+"""Arguments to commands. What a user can cause ends in one line per problem on stderr, never in a traceback.
+
+Exit codes: 0 done, 1 something outside is in the way (or the command's own no), 2 wrong arguments or settings, 130 broken
+off with Ctrl-C.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from importlib.metadata import version
+
+from worker import logs
+from worker.core.errors import OutsideError
+from worker.settings import SettingsError
+
+OUTSIDE, USAGE, BROKEN_OFF = 1, 2, 130
+
+COMMANDS = {
+    "run": "run the worker until it is asked to stop",
+    "check": "show the settings in force and try everything that `run` needs",
+    "demo": "run the whole job on this machine, with embedded engines and a Darwin twin",
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    top = argparse.ArgumentParser(
+        prog="darwin-worker", description="Registers every new object of an S3 bucket in V7 Darwin."
+    )
+    top.add_argument("--version", action="version", version=f"%(prog)s {version('darwin-worker')}")
+    commands = top.add_subparsers(dest="command", metavar="command")
+    for name, sentence in COMMANDS.items():
+        command = commands.add_parser(name, help=sentence, description=sentence)
+        if name == "demo":
+            command.add_argument(
+                "--once", action="store_true", help="end by itself when the samples are done"
+            )
+    return top
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command and return the exit code. *argv* is without the program's name; None: the process's own."""
+    top = parser()
+    arguments = top.parse_args(argv)
+    if arguments.command is None:
+        top.print_help(sys.stderr)
+        return USAGE
+    try:
+        # A command is imported when it is asked for: `run` must not need what only the demo needs.
+        command = import_module(f"worker.commands.{arguments.command}")
+        return int(command.main(arguments))
+    except SettingsError as error:
+        return _complain(error.lines, USAGE)
+    except OutsideError as error:
+        return _complain([str(error)], OUTSIDE)
+    except ExceptionGroup as group:
+        outside, bugs = group.split(OutsideError)
+        if outside is None or bugs is not None:
+            raise
+        return _complain([str(error) for error in _leaves(outside)], OUTSIDE)
+    except KeyboardInterrupt:
+        return BROKEN_OFF
+
+
+def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:
+    """What a task group's error holds, however deep the groups are nested."""
+    for error in group.exceptions:
+        if isinstance(error, ExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
+
+
+def _complain(lines: Sequence[str], code: int) -> int:
+    for line in lines:
+        print(f"darwin-worker: {logs.redact(line)}", file=sys.stderr)  # noqa: T201 - this is the user's answer
+    return code

@@ -1,0 +1,142 @@
+"""One lane's backlog: what waits to be sent, what waits for its time, what is on trial, and whether the lane is paused."""
+
+import heapq
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from worker.core.claims import Entry
+from worker.core.model import Item, Lane, Reason, RecordId
+
+if TYPE_CHECKING:
+    from worker.core.trial import Piece, Trial
+
+
+@dataclass(slots=True, eq=False)
+class OpenItem:
+    """An item on its way, and the record that waits for it.
+
+    *since*, *lapsed*: what the ledger said with the claim. *claimed*: we hold the claim, or hold it unless it lapsed.
+    *unclear*: a request of this claim had no clear answer, so Darwin may hold the item through us. *tries*: answers
+    that named this item and asked for another try. *failures_alone*: requests with nothing but this item that had no
+    clear answer. *refusal*: what Darwin said when it refused a request with nothing but this item.
+    """
+
+    item: Item
+    record: RecordId
+    again: bool = False
+    supersedes: float | None = None
+    since: float = 0.0
+    lapsed: Entry | None = None
+    claimed: bool = False
+    unclear: bool = False
+    tries: int = 0
+    failures_alone: int = 0
+    refusal: str = ""
+
+
+class Fitness(Enum):
+    """Whether an item may go in a request that leaves now (law 3)."""
+
+    SEND = auto()
+    HOLD = auto()
+    GONE = auto()
+
+
+class PauseKind(Enum):
+    """Why a lane is paused.
+
+    MISSING: Darwin said 404. REFUSED: every witness of a trial was refused. FAILING: every witness failed without a
+    clear answer, while Darwin itself answers.
+    """
+
+    MISSING = auto()
+    REFUSED = auto()
+    FAILING = auto()
+
+
+@dataclass(slots=True)
+class Pause:
+    """A lane stands still since *since*; one item may probe it at *probe_at*.
+
+    *confirmed* is set once Darwin's lists show what is missing: such a lane is not probed, and after the grace its
+    records are dead letters for that reason.
+    """
+
+    kind: PauseKind
+    since: float
+    why: str
+    probe_at: float
+    confirmed: Reason | None = None
+
+
+@dataclass(slots=True, eq=False)
+class Batch:
+    """The items of one lane that go in one request. *piece* when the request belongs to the lane's trial."""
+
+    lane: Lane
+    items: list[OpenItem]
+    piece: "Piece | None" = None
+    probe: bool = False
+
+
+@dataclass(slots=True)
+class LaneBacklog:
+    """The state of one lane. *held* counts every item between :meth:`add` and its outcome, those under way too."""
+
+    lane: Lane
+    size: int
+    ready: deque[OpenItem] = field(default_factory=deque)
+    trial: "Trial | None" = None
+    pause: Pause | None = None
+    held: int = 0
+    served_at: float = float("-inf")
+    failures: int = 0
+    _later: list[tuple[float, int, OpenItem]] = field(default_factory=list)
+    _sequence: int = 0
+
+    def add_later(self, item: OpenItem, at: float) -> None:
+        self._sequence += 1
+        heapq.heappush(self._later, (at, self._sequence, item))
+
+    def ripen(self, now: float) -> None:
+        """What waited for its time joins the backlog."""
+        while self._later and self._later[0][0] <= now:
+            self.ready.append(heapq.heappop(self._later)[2])
+
+    def next_later(self) -> float | None:
+        return self._later[0][0] if self._later else None
+
+    def take(
+        self, limit: int, fitness: Callable[[OpenItem], Fitness], *, newest: bool = False
+    ) -> tuple[list[OpenItem], list[OpenItem]]:
+        """At most *limit* fit items in order of arrival, and the ones met that are gone. The rest stays as it was."""
+        taken: list[OpenItem] = []
+        gone: list[OpenItem] = []
+        kept: list[OpenItem] = []
+        pop = self.ready.pop if newest else self.ready.popleft
+        while self.ready and len(taken) < limit:
+            item = pop()
+            match fitness(item):
+                case Fitness.SEND:
+                    taken.append(item)
+                case Fitness.HOLD:
+                    kept.append(item)
+                case Fitness.GONE:
+                    gone.append(item)
+        if newest:
+            self.ready.extend(reversed(kept))
+        else:
+            self.ready.extendleft(reversed(kept))
+        return taken, gone
+
+    def drain(self) -> list[OpenItem]:
+        """Every item that waits, in the backlog, for its time or on trial; none under way."""
+        waiting = list(self.ready) + [item for _, _, item in sorted(self._later)]
+        self.ready.clear()
+        self._later.clear()
+        if self.trial is not None:
+            waiting += self.trial.end()
+        return waiting

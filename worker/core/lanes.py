@@ -1,0 +1,332 @@
+"""The lanes of one team: which lane a token serves, and what an answer does to its lane.
+
+The lane served longest ago goes first, and no lane stops another. Trials and probes are bounded: while other items
+wait, a trial gets at most every fourth token.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+from worker.core.backlog import Batch, Fitness, LaneBacklog, OpenItem, Pause, PauseKind
+from worker.core.model import Kind, Lane, Outcome, Reason
+from worker.core.trial import Findings, Trial
+
+PROBE_EVERY = 60.0
+GRACE = 15 * 60.0
+FAILURES_IN_A_ROW = 3
+FAILING_FOR = 10.0
+HOLD = 1.0
+
+
+class TeamPauseKind(Enum):
+    """Why nothing of a team is sent: Darwin is down, the key is refused, or the plan is full."""
+
+    DOWN = auto()
+    KEY_REFUSED = auto()
+    PLAN_FULL = auto()
+
+
+@dataclass(slots=True)
+class TeamPause:
+    kind: TeamPauseKind
+    since: float
+    why: str
+    probe_at: float
+
+
+Ended = tuple[OpenItem, Outcome]
+"""An item, and what became of its record."""
+
+
+@dataclass(slots=True)
+class Cut:
+    """What a token was cut for. *gone*: items met in the backlog whose message is no longer ours."""
+
+    batch: Batch | None = None
+    gone: list[OpenItem] = field(default_factory=list)
+
+
+class TeamLanes:
+    """The backlogs of one team. Every time is *now* on the caller's monotonic clock."""
+
+    def __init__(self, lanes: Iterable[Lane], batch_size: int) -> None:
+        self.batch_size = batch_size
+        self.lanes = {lane: LaneBacklog(lane, batch_size) for lane in lanes}
+        self.pause: TeamPause | None = None
+        self._failures = 0
+        self._failing_since = 0.0
+        self._passed_at = float("-inf")
+        self._trial_share = 1.0
+
+    # What waits
+
+    @property
+    def held(self) -> int:
+        return sum(lane.held for lane in self.lanes.values())
+
+    @property
+    def waiting(self) -> int:
+        """Items that could go in a request now, were there a token."""
+        return sum(len(lane.ready) for lane in self.lanes.values())
+
+    def paused(self, lane: Lane) -> bool:
+        return self.pause is not None or self.lanes[lane].pause is not None
+
+    def add(self, item: OpenItem) -> None:
+        backlog = self.lanes[item.item.lane]
+        backlog.held += 1
+        backlog.ready.append(item)
+
+    def retry_later(self, item: OpenItem, at: float) -> None:
+        """An item that was under way waits until *at*."""
+        self.lanes[item.item.lane].add_later(item, at)
+
+    def forget(self, item: OpenItem) -> None:
+        """The item has its outcome, or its message is no longer ours."""
+        self.lanes[item.item.lane].held -= 1
+
+    def next_at(self, now: float) -> float | None:
+        """When something can be cut: *now* or before means at once; None when nothing waits for a time."""
+        times: list[float] = []
+        for lane in self.lanes.values():
+            lane.ripen(now)
+            times += self._times(lane, now)
+        return min(times, default=None)
+
+    def _times(self, lane: LaneBacklog, now: float) -> list[float]:
+        later = lane.next_later()
+        if self.pause is not None:
+            full = self.pause.kind is TeamPauseKind.PLAN_FULL
+            return [self.pause.probe_at] if full and lane.ready and lane.pause is None else []
+        if lane.pause is not None:
+            return [lane.pause.probe_at] if lane.ready and lane.pause.confirmed is None else []
+        times = [] if later is None else [later]
+        if lane.trial is not None and (trial_at := lane.trial.next_at()) is not None:
+            times.append(trial_at)
+        if lane.ready and not self._must_wait(lane):
+            times.append(now)
+        return times
+
+    @staticmethod
+    def _must_wait(lane: LaneBacklog) -> bool:
+        return lane.trial is not None and (lane.trial.waits() or lane.failures >= FAILURES_IN_A_ROW)
+
+    # One token, one batch
+
+    def cut(self, now: float, fitness: Callable[[OpenItem], Fitness]) -> Cut:
+        """The batch that a token in hand is for."""
+        for lane in self.lanes.values():
+            lane.ripen(now)
+        if self.pause is not None:
+            return self._cut_team_probe(now, fitness)
+        cut = Cut()
+        order = sorted(self.lanes.values(), key=lambda lane: lane.served_at)
+        if self._trial_share >= 1 and self._cut_trial(order, now, fitness, cut):
+            self._trial_share -= 1
+            return cut
+        for lane in order:
+            if self._cut_ordinary(lane, now, fitness, cut):
+                self._trial_share = min(1.0, self._trial_share + 1 / 3)
+                return cut
+        self._cut_trial(order, now, fitness, cut)
+        return cut
+
+    def _cut_team_probe(self, now: float, fitness: Callable[[OpenItem], Fitness]) -> Cut:
+        pause = self.pause
+        cut = Cut()
+        if pause is None or pause.kind is not TeamPauseKind.PLAN_FULL or now < pause.probe_at:
+            return cut
+        for lane in sorted(self.lanes.values(), key=lambda lane: lane.served_at):
+            if lane.pause is None and self._cut_probe(lane, now, fitness, cut):
+                pause.probe_at = float("inf")
+                return cut
+        return cut
+
+    @staticmethod
+    def _cut_probe(lane: LaneBacklog, now: float, fitness: Callable[[OpenItem], Fitness], cut: Cut) -> bool:
+        """One item alone; the newest, so that no guilty one at the head stands for the lane for ever."""
+        taken, gone = lane.take(1, fitness, newest=True)
+        cut.gone += gone
+        if taken:
+            lane.served_at = now
+            cut.batch = Batch(lane.lane, taken, probe=True)
+        return cut.batch is not None
+
+    def _cut_ordinary(
+        self, lane: LaneBacklog, now: float, fitness: Callable[[OpenItem], Fitness], cut: Cut
+    ) -> bool:
+        if lane.pause is not None:
+            if lane.pause.confirmed is not None or now < lane.pause.probe_at:
+                return False
+            if self._cut_probe(lane, now, fitness, cut):
+                lane.pause.probe_at = float("inf")
+            return cut.batch is not None
+        if self._must_wait(lane):
+            return False
+        taken, gone = lane.take(lane.size, fitness)
+        cut.gone += gone
+        if taken:
+            lane.served_at = now
+            cut.batch = Batch(lane.lane, taken)
+        return cut.batch is not None
+
+    @staticmethod
+    def _cut_trial(
+        order: list[LaneBacklog], now: float, fitness: Callable[[OpenItem], Fitness], cut: Cut
+    ) -> bool:
+        for lane in order:
+            trial = lane.trial
+            if trial is None or lane.pause is not None or (piece := trial.next(now)) is None:
+                continue
+            fit = [(item, fitness(item)) for item in piece.items]
+            cut.gone += [item for item, how in fit if how is Fitness.GONE]
+            piece.items = [item for item, how in fit if how is not Fitness.GONE]
+            if piece.items and all(how is Fitness.SEND for item, how in fit if how is not Fitness.GONE):
+                cut.batch = Batch(lane.lane, piece.items, piece=piece)
+                return True
+            trial.put_back(piece.items, now + HOLD)
+        return False
+
+    # What an answer does. *items*: those of the batch that were sent and have no outcome yet
+
+    def passed(self, batch: Batch, now: float) -> list[Ended]:
+        """Darwin took the request, whatever it said of the single items. Nothing is paused any more."""
+        lane = self.lanes[batch.lane]
+        self._failures, self._passed_at, lane.failures = 0, now, 0
+        self.pause = lane.pause = None
+        lane.size = min(self.batch_size, max(lane.size + 1, lane.size + lane.size // 8))
+        if lane.trial is None:
+            return []
+        found = lane.trial.pass_piece() if batch.piece is not None else lane.trial.lane_passed()
+        return self._judged(lane, found, now)
+
+    def refused(self, batch: Batch, items: list[OpenItem], signature: str, now: float) -> list[Ended]:
+        """Darwin would not take the request as it was: 400, 413, 414, 422."""
+        lane = self.lanes[batch.lane]
+        self._failures = lane.failures = 0
+        if batch.probe and lane.pause is not None:
+            lane.ready.extend(items)
+            return self._still_paused(lane, signature, now)
+        if lane.trial is None:
+            lane.trial = Trial()
+        if batch.piece is not None:
+            return self._judged(lane, lane.trial.refused(items, signature), now)
+        return self._judged(lane, lane.trial.add_refused(items, signature), now)
+
+    def too_large(self, batch: Batch) -> None:
+        """413 or 414: the lane's next requests are half as large; they grow again as they pass."""
+        lane = self.lanes[batch.lane]
+        lane.size = max(1, min(lane.size, len(batch.items) // 2))
+
+    def failed(self, batch: Batch, items: list[OpenItem], now: float, not_before: float) -> list[Ended]:
+        """No clear answer: the items are tried again, not before *not_before*."""
+        lane = self.lanes[batch.lane]
+        if self._failures == 0:
+            self._failing_since = now
+        self._failures += 1
+        lane.failures += 1
+        if batch.probe and (lane.pause is not None or self.pause is not None):
+            lane.ready.extend(items)
+            self._probe_again(lane, now)
+            return []
+        if lane.trial is None:
+            lane.trial = Trial()
+        if batch.piece is not None:
+            return self._judged(lane, lane.trial.failed(items, not_before), now)
+        if items:
+            lane.trial.add_failed(items, not_before)
+        return []
+
+    def unsaid(self, batch: Batch, items: list[OpenItem], now: float) -> list[Ended]:
+        """The answer says nothing about these items: they go next, as if the request had not been sent."""
+        lane = self.lanes[batch.lane]
+        if batch.piece is not None and lane.trial is not None:
+            return self._judged(lane, lane.trial.put_back(items), now)
+        lane.ready.extendleft(reversed(items))
+        if batch.probe:
+            self._probe_again(lane, now)
+        return []
+
+    def _probe_again(self, lane: LaneBacklog, now: float) -> None:
+        if lane.pause is not None:
+            lane.pause.probe_at = now + PROBE_EVERY
+        if self.pause is not None:
+            self.pause.probe_at = now + PROBE_EVERY
+
+    def _judged(self, lane: LaneBacklog, found: Findings, now: float) -> list[Ended]:
+        if found.lane_at_fault is not None and lane.trial is not None:
+            failing = all(item.failures_alone for item, _ in lane.trial.alone)
+            kind = PauseKind.FAILING if failing else PauseKind.REFUSED
+            self.pause_lane(lane.lane, kind, found.lane_at_fault, now)
+            return []
+        ended = [(item, self._guilty(item)) for item in found.guilty]
+        for item in found.undecided:
+            if item.failures_alone and self._passed_at < now - FAILING_FOR:
+                lane.add_later(item, now + PROBE_EVERY)
+            else:
+                ended.append((item, self._guilty(item)))
+        if lane.trial is not None and lane.trial.over:
+            lane.trial = None
+        return ended
+
+    @staticmethod
+    def _guilty(item: OpenItem) -> Outcome:
+        if item.failures_alone:
+            text = f"Darwin gave no clear answer {item.failures_alone} times to this item alone, while others passed"
+            return Outcome(Kind.BLOCKED, Reason.FAILS_ALONE, text)
+        return Outcome(Kind.REJECTED, Reason.REFUSED_ALONE, item.refusal)
+
+    # Pauses
+
+    def suspicious(self, now: float) -> bool:
+        """Three requests in a row failed, over ten seconds: is Darwin down, or is it these batches?"""
+        return self._failures >= FAILURES_IN_A_ROW and now - self._failing_since >= FAILING_FOR
+
+    def cleared(self) -> None:
+        """Darwin answers other questions: the fault is the batches'."""
+        self._failures = 0
+
+    def pause_team(self, kind: TeamPauseKind, why: str, now: float) -> None:
+        if self.pause is None or self.pause.kind is not kind:
+            self.pause = TeamPause(kind, now, why, now + PROBE_EVERY)
+        else:
+            self.pause.why, self.pause.probe_at = why, now + PROBE_EVERY
+
+    def resume_team(self) -> None:
+        self.pause = None
+        self._failures = 0
+
+    def pause_lane(self, lane: Lane, kind: PauseKind, why: str, now: float) -> None:
+        """Everything the lane held on trial goes back to its backlog; what is paused already keeps its beginning."""
+        backlog = self.lanes[lane]
+        if backlog.trial is not None:
+            backlog.ready.extendleft(reversed(backlog.trial.end()))
+            backlog.trial = None
+        if backlog.pause is None:
+            backlog.pause = Pause(kind, now, why, now + PROBE_EVERY)
+        else:
+            backlog.pause.why, backlog.pause.probe_at = why, now + PROBE_EVERY
+
+    def resume_lane(self, lane: Lane) -> None:
+        self.lanes[lane].pause = None
+
+    def confirm_missing(self, lane: Lane, reason: Reason | None, now: float) -> list[Ended]:
+        """What Darwin's lists say of a lane that got a 404: *reason*, or None when nothing is missing there."""
+        backlog = self.lanes[lane]
+        pause = backlog.pause
+        if pause is None:
+            return []
+        pause.confirmed = reason
+        if reason is None or now - pause.since < GRACE:
+            return []
+        return [(item, Outcome(Kind.BLOCKED, reason, pause.why)) for item in backlog.drain()]
+
+    def _still_paused(self, lane: LaneBacklog, why: str, now: float) -> list[Ended]:
+        pause = lane.pause
+        if pause is None:
+            return []
+        pause.why, pause.probe_at = why, now + PROBE_EVERY
+        if pause.kind is not PauseKind.REFUSED or now - pause.since < GRACE:
+            return []
+        return [(item, Outcome(Kind.BLOCKED, Reason.LANE_REFUSED, why)) for item in lane.drain()]

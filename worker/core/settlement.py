@@ -1,0 +1,121 @@
+"""The settling book: every open message, and what became of each of its records.
+
+A message is open from its receipt until its verdict is carried out (:meth:`Book.close`) or until it is no longer
+ours (:meth:`Book.give_up`). Silence means not done: a record that nobody settles keeps its message open.
+
+Conservation holds after every call: ``received == sum(outcomes) + returned + open``, counted in records. A message
+counts as one record until it is known how many it holds, and for ever if it holds none.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from worker.core.events import BadRecord
+from worker.core.model import Item, Kind, Message, Outcome, Record, RecordId
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of one record. *item* where a route had made one of it; *delay* of a postponed copy, in seconds."""
+
+    outcome: Outcome
+    item: Item | None = None
+    delay: int = 0
+
+
+@dataclass(slots=True)
+class OpenMessage:
+    """A message in the book. *results* has one place per record, None until it is settled; *records* is empty until
+    the message was read, and stays so where it holds none. *received_at* in Unix seconds.
+    """
+
+    number: int
+    message: Message
+    received_at: float
+    records: Sequence[Record | BadRecord] = ()
+    results: list[Settled | None] = field(default_factory=lambda: [None])
+
+    @property
+    def complete(self) -> bool:
+        return all(self.results)
+
+
+class Book:
+    """Knows every open message of the process."""
+
+    def __init__(self) -> None:
+        self.received = 0
+        self.returned = 0
+        self.outcomes: dict[Kind, int] = dict.fromkeys(Kind, 0)
+        self.open_records = 0
+        self._open: dict[int, OpenMessage] = {}
+        self._number_of: dict[str, int] = {}
+        self._last = 0
+
+    def __len__(self) -> int:
+        return len(self._open)
+
+    def __contains__(self, number: int) -> bool:
+        return number in self._open
+
+    def __getitem__(self, number: int) -> OpenMessage:
+        return self._open[number]
+
+    def numbers(self) -> list[int]:
+        """The open messages, oldest first."""
+        return list(self._open)
+
+    def holding(self, message_id: str) -> int | None:
+        """The open message of this id: SQS delivered it before, and whoever holds the older delivery must let go."""
+        return self._number_of.get(message_id)
+
+    def open(self, message: Message, received_at: float) -> OpenMessage:
+        """Enter a message. Its id must not be held; see :meth:`holding`."""
+        self._last += 1
+        opened = OpenMessage(self._last, message, received_at)
+        self._open[opened.number] = opened
+        self._number_of[message.id] = opened.number
+        self.received += 1
+        self.open_records += 1
+        return opened
+
+    def expect(self, number: int, records: Sequence[Record | BadRecord]) -> None:
+        """Say what records the message holds. None at all leaves it the one place that says so."""
+        more = max(len(records), 1) - 1
+        self._open[number].records = records
+        self._open[number].results = [None] * (more + 1)
+        self.received += more
+        self.open_records += more
+
+    def settle(self, record: RecordId, settled: Settled) -> OpenMessage | None:
+        """Write what became of a record; the message when that was its last open one.
+
+        Nothing happens for a message that is no longer ours, nor for a record that is settled already.
+        """
+        opened = self._open.get(record.message)
+        if opened is None or opened.results[record.position] is not None:
+            return None
+        opened.results[record.position] = settled
+        return opened if opened.complete else None
+
+    def close(self, number: int) -> OpenMessage:
+        """The verdict is carried out: the message is deleted, and its outcomes count."""
+        closed = self._remove(number)
+        for settled in closed.results:
+            if settled is None:
+                raise ValueError(f"message {number} is closed with an open record")
+            self.outcomes[settled.outcome.kind] += 1
+        return closed
+
+    def give_up(self, number: int) -> OpenMessage:
+        """The message is given back, or its lease is lost: whatever was found out about its records counts for nothing."""
+        lost = self._remove(number)
+        self.returned += len(lost.results)
+        return lost
+
+    def _remove(self, number: int) -> OpenMessage:
+        removed = self._open.pop(number)
+        self.open_records -= len(removed.results)
+        if self._number_of.get(removed.message.id) == number:
+            del self._number_of[removed.message.id]
+        return removed

@@ -1,0 +1,158 @@
+"""Every log event, declared once with its sentence, and how lines are written.
+
+One line per message at its verdict and one per request tell what happened; the rest is about change. Every line goes to
+stdout: JSON in production, readable on a terminal. What aiohttp, botocore, asyncio and Python's warnings have to say is
+written the same way, from WARNING on: below that botocore logs whole requests, credentials among them. No secret leaves
+the process in a line (law 9): whatever looks like one is struck out of every value.
+"""
+
+import io
+import logging
+import re
+import sys
+from collections.abc import Mapping
+from enum import StrEnum, unique
+from typing import Literal, Protocol, Self, cast
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+Level = Literal["debug", "info", "warning", "error"]
+Format = Literal["json", "console"]
+
+
+@unique
+class Event(StrEnum):
+    """The closed set of events; *sentence* says what a reader may conclude from the line, and what it holds."""
+
+    sentence: str
+
+    def __new__(cls, text: str, sentence: str) -> Self:
+        member = str.__new__(cls, text)
+        member._value_ = text
+        member.sentence = sentence
+        return member
+
+    STARTED = "worker started", "All connections were tried and the first receive is under way."
+    STOPPING = "worker stopping", "A stop was asked for: no new receives; what can be sent is sent."
+    STOPPED = "worker stopped", "Everything is handed back or done; the line holds what was open."
+    CHECKED = "checked", "One thing that `check` tried, or that `run` tried at start, and its result."
+    MESSAGE_SETTLED = (
+        "message settled",
+        "A verdict was carried out; the line holds the message's id, receive count, keys, outcomes and dead letters.",
+    )
+    REQUEST_ANSWERED = (
+        "request answered",
+        "One registration request has its answer, or none; the line holds the lane, items, status and seconds.",
+    )
+    CONDITION_RAISED = (
+        "condition raised",
+        "Something stands in the way; the line says what, why and what to do.",
+    )
+    CONDITION_CLEARED = (
+        "condition cleared",
+        "It does not stand in the way any more; the line says for how long it did.",
+    )
+    LANE_PAUSED = "lane paused", "Nothing is sent from this lane for now; the other lanes go on."
+    LANE_RESUMED = "lane resumed", "The lane sends again."
+    LEASE_LOST = (
+        "lease lost",
+        "SQS may show this message to somebody else: its verdict is not carried out here.",
+    )
+    DEAD_LETTER_STORED = (
+        "record stored as dead letter",
+        "A record cannot be registered as things are; it is in the dead-letter queue with its reason.",
+    )
+    DEAD_LETTER_NOT_STORED = (
+        "dead letter not stored",
+        "The dead-letter queue did not take a record; it is tried again, and its message stays until then.",
+    )
+    POLL_FAILED = "poll failed", "SQS did not answer a receive; it is tried again after a pause."
+
+
+class Log(Protocol):
+    """A logger that takes events of the catalogue only; values are keyed by name."""
+
+    def debug(self, event: Event, /, **values: object) -> None: ...
+    def info(self, event: Event, /, **values: object) -> None: ...
+    def warning(self, event: Event, /, **values: object) -> None: ...
+    def error(self, event: Event, /, **values: object) -> None: ...
+    def exception(self, event: Event, /, **values: object) -> None: ...
+
+
+log = cast("Log", structlog.get_logger())
+"""What every part logs with. It follows :func:`configure` whenever that is called."""
+
+
+_SECRETS = (
+    # Darwin's keys: a prefix of 7 characters, a dot, 32 more (darwin-api.md, section 8).
+    (re.compile(r"(?<![A-Za-z0-9])[A-Za-z0-9]{7}\.[A-Za-z0-9_-]{32}(?![A-Za-z0-9_-])"), "***"),
+    (re.compile(r"(?i)\b(authorization\\?[\"']?\s*[:=]\s*\\?[\"']?)[^\"'\\\r\n]+"), r"\1***"),
+    (re.compile(r"(?i)\b((?:apikey|bearer)\s+)[^\s\"'\\]+"), r"\1***"),
+    (re.compile(r"(://)[^/\s@\"']+@"), r"\1***@"),
+)
+
+
+def redact(text: str) -> str:
+    """*text* without what looks like a Darwin key, an Authorization value, or a user and password in a URL."""
+    for secret, instead in _SECRETS:
+        text = secret.sub(instead, text)
+    return text
+
+
+def _plain(value: object) -> object:
+    """*value* as JSON knows it, secrets struck out, and always encodable: a key may hold a lone surrogate."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {str(name): "***" if _is_authorization(name) else _plain(held) for name, held in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(held) for held in value]
+    return redact(str(value)).encode("utf-8", "backslashreplace").decode()
+
+
+def _is_authorization(name: object) -> bool:
+    return str(name).lower() in ("authorization", "proxy-authorization")
+
+
+def strike_secrets(_logger: WrappedLogger, _method: str, values: EventDict) -> EventDict:
+    """The processor that stands right before the renderer, so that nothing is added behind its back."""
+    return {name: "***" if _is_authorization(name) else _plain(value) for name, value in values.items()}
+
+
+def configure(level: Level, format: Format | None) -> None:  # noqa: A002 - the word that the setting has
+    """Write every line from *level* on to stdout. A *format* of None: console on a terminal, else JSON.
+
+    May be called again; the last call counts. Takes over the root logger of the standard library.
+    """
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A key may hold what the terminal's encoding does not know; a line must never stop the worker.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    before: list[Processor] = [
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    renderer = _renderer(format or ("console" if sys.stdout.isatty() else "json"))
+    structlog.configure(
+        processors=[*before, strike_secrets, renderer],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stdout),
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[structlog.stdlib.add_logger_name, *before],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, strike_secrets, renderer],
+        )
+    )
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.captureWarnings(capture=True)
+
+
+def _renderer(format: Format) -> Processor:  # noqa: A002 - as above
+    if format == "json":
+        return structlog.processors.JSONRenderer()
+    return structlog.dev.ConsoleRenderer(
+        colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
+    )

@@ -1,0 +1,21 @@
+"""One team, its key, and what belongs to them."""
+
+from dataclasses import dataclass, field
+
+from worker.core.lanes import TeamLanes
+from worker.pipeline.channel import Bell
+from worker.pipeline.ports import Darwin, Quota
+
+
+@dataclass(slots=True)
+class Account:
+    """*quota* is the registration bucket; the adapter takes the tokens of the general one itself. *datasets*: ids by
+    slug, as of the last look. *troubled* rings when a request failed in a way that somebody should look into.
+    """
+
+    team: str
+    darwin: Darwin
+    quota: Quota
+    lanes: TeamLanes
+    datasets: dict[str, int] = field(default_factory=dict)
+    troubled: Bell = field(default_factory=Bell)

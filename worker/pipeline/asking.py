@@ -1,0 +1,44 @@
+"""Asking Darwin's item list what it holds: to prove an item ours, and to doubt a registered claim."""
+
+from collections.abc import Mapping, Sequence
+
+from worker.core.asking import chunks_of_places
+from worker.core.claims import is_held
+from worker.core.darwin import HeldItem
+from worker.core.errors import OutsideError, Refused
+from worker.core.lanes import TeamPauseKind
+from worker.core.model import Item
+from worker.pipeline.accounts import Account
+
+
+class Asking:
+    """Answers by the accounts' item lists."""
+
+    def __init__(self, accounts: Mapping[str, Account]) -> None:
+        self._accounts = accounts
+
+    async def held(self, account: Account, items: Sequence[Item]) -> list[HeldItem]:
+        """What Darwin holds at the places of these items of one dataset, and perhaps more.
+
+        Raises :class:`OutsideError` when Darwin does not say.
+        """
+        dataset = items[0].lane.dataset
+        if dataset not in account.datasets:
+            account.datasets = {known.slug: known.id for known in await account.darwin.datasets()}
+        if dataset not in account.datasets:
+            raise Refused(f"team {account.team} has no dataset {dataset}")
+        found = list[HeldItem]()
+        for places in chunks_of_places([(item.path, item.name) for item in items]):
+            found += await account.darwin.find_items(account.datasets[dataset], places)
+        return found
+
+    async def holds(self, item: Item) -> bool | None:
+        """Whether Darwin holds an item of this path and name; None when it does not say now."""
+        account = self._accounts[item.lane.team]
+        if account.lanes.pause is not None and account.lanes.pause.kind is not TeamPauseKind.PLAN_FULL:
+            return None
+        try:
+            return is_held(item, await self.held(account, [item]))
+        except OutsideError:
+            account.troubled.ring()
+            return None

@@ -1,0 +1,126 @@
+"""Receives messages while there is room, and lets suspects through one at a time.
+
+One poller asks all the time; the others help while messages flow. A poll under way is never cancelled: a cancelled
+poll swallows messages until their visibility ends. What it brings after a stop is given back.
+"""
+
+import asyncio
+import random
+from collections import deque
+from collections.abc import Callable
+
+from worker.core.backoff import backoff
+from worker.core.conditions import Name
+from worker.core.errors import OutsideError
+from worker.logs import Event, log
+from worker.pipeline.channel import Bell, Channel
+from worker.pipeline.context import Context
+from worker.pipeline.ports import Queue
+from worker.pipeline.settling import Settling
+
+PART = "intake"
+POLLERS = 8
+FULL = 10
+"""SQS hands out ten messages at most in one call."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at whether a poller may ask again."""
+
+
+class Intake:
+    """The pollers of one queue. *suspect_from*: the receive count that makes a suspect."""
+
+    def __init__(
+        self,
+        context: Context,
+        queue: Queue,
+        settling: Settling,
+        sorting: Channel[int],
+        may_receive: Callable[[], bool],
+        *,
+        suspect_from: int,
+        wait: float,
+    ) -> None:
+        self._context = context
+        self._queue = queue
+        self._settling = settling
+        self._sorting = sorting
+        self._may_receive = may_receive
+        self._suspect_from = suspect_from
+        self._wait = wait
+        self._asked = 0
+        self._flowing = False
+        self._flow = Bell()
+        self._suspects: deque[int] = deque()
+
+    async def run(self) -> None:
+        """Until a stop is asked for and the last poll is over; then nothing more comes, and sorting is told so."""
+        async with asyncio.TaskGroup() as tasks:
+            for poller in range(POLLERS):
+                tasks.create_task(self._poll(poller), name=f"{PART} {poller}")
+            tasks.create_task(self._lead_suspects(), name=f"{PART} suspects")
+        self._sorting.close()
+
+    async def _poll(self, poller: int) -> None:
+        part = f"{PART} {poller}"
+        failures = 0
+        while not self._context.stop.asked:
+            self._context.heartbeats.beat(part)
+            room = self._room(poller)
+            if room < 1:
+                await self._flow.wait(LOOK_EVERY)
+                continue
+            failures = 0 if await self._receive(min(FULL, room)) else failures + 1
+            if failures:
+                await self._context.stop.wait(backoff(failures, random.random(), longest=30.0))  # noqa: S311 - jitter
+        self._context.heartbeats.ended(part)
+
+    def _room(self, poller: int) -> int:
+        """How many messages this poller may ask for: none while others do enough, or nothing can be sent."""
+        if (poller > 0 and not self._flowing) or self._suspects or not self._may_receive():
+            return 0
+        return self._context.open_records - self._settling.book.open_records - self._asked
+
+    async def _receive(self, limit: int) -> bool:
+        """Whether SQS answered."""
+        sent = asyncio.get_running_loop().time()
+        self._asked += limit
+        try:
+            messages = await self._queue.receive(limit, self._wait)
+        except OutsideError as error:
+            self._context.situation.raise_(Name.SQS_UNREACHABLE, "receiving", str(error))
+            log.warning(Event.POLL_FAILED, why=str(error))
+            return False
+        finally:
+            self._asked -= limit
+        self._context.situation.clear(Name.SQS_UNREACHABLE, "receiving")
+        (self._context.metrics.receives if messages else self._context.metrics.empty_receives).inc()
+        numbers = [(self._settling.receive(message, sent), message) for message in messages]
+        if self._context.stop.asked:
+            await self._settling.give_back([number for number, _ in numbers])
+            return True
+        self._sorting.put(n for n, message in numbers if message.receive_count < self._suspect_from)
+        self._suspects.extend(n for n, message in numbers if message.receive_count >= self._suspect_from)
+        self._flowing = bool(messages)
+        self._flow.ring()
+        return True
+
+    async def _lead_suspects(self) -> None:
+        """One suspect at a time, and no receive meanwhile: what crashes the process takes no neighbour with it."""
+        part = f"{PART} suspects"
+        while not self._context.stop.asked:
+            self._context.heartbeats.beat(part)
+            if not self._suspects:
+                await self._flow.wait(LOOK_EVERY)
+            elif self._suspects[0] not in self._settling.book:
+                self._suspects.popleft()
+                self._flow.ring()
+            else:
+                self._sorting.put([self._suspects[0]])
+                await self._until_gone(self._suspects[0], part)
+        self._context.heartbeats.ended(part)
+
+    async def _until_gone(self, number: int, part: str) -> None:
+        while number in self._settling.book and not self._context.stop.asked:
+            self._context.heartbeats.beat(part)
+            await self._settling.freed.wait(LOOK_EVERY)

@@ -1,0 +1,195 @@
+"""Keeps the backlogs, and cuts one batch for each token. What the quota does not allow yet, waits here and fills up.
+
+Each team has a key and a quota of its own, and so a server of its own: one task that waits for something to send,
+then for a token, then cuts.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from worker.core.backlog import Batch, OpenItem
+from worker.core.conditions import Name
+from worker.core.errors import OutsideError
+from worker.core.lanes import TeamPauseKind
+from worker.core.model import Kind, Lane, Outcome, Reason
+from worker.core.shares import Postponement, over_share
+from worker.pipeline.accounts import Account
+from worker.pipeline.channel import IDLE_WAIT, Bell
+from worker.pipeline.context import Context
+from worker.pipeline.registering import Registering
+from worker.pipeline.settling import Settling
+
+PART = "lanes"
+REQUESTS = 32
+"""Requests of one team that are under way at once: enough for a hundred a minute at twenty seconds each."""
+
+GATHER = 0.005
+"""Seconds that a batch with room waits for more, so that what was received together goes together."""
+
+NOTHING_FIT = 0.5
+"""Seconds until the next look when every item waits for its lease, or the ledger is away."""
+
+_TEAM_CONDITIONS = {
+    TeamPauseKind.DOWN: Name.DARWIN_DOWN,
+    TeamPauseKind.KEY_REFUSED: Name.KEY_REFUSED,
+    TeamPauseKind.PLAN_FULL: Name.PLAN_FULL,
+}
+
+
+class Lanes:
+    """*items_per_second*: what one team's quota can carry at most."""
+
+    def __init__(
+        self,
+        context: Context,
+        accounts: Mapping[str, Account],
+        registering: Registering,
+        settling: Settling,
+        items_per_second: float,
+    ) -> None:
+        self._context = context
+        self._accounts = accounts
+        self._registering = registering
+        self._settling = settling
+        self._items_per_second = items_per_second
+        self._postponements: dict[Lane, Postponement] = {}
+        self._news = {team: Bell() for team in accounts}
+        self._closed = False
+
+    # From sorting
+
+    def add(self, item: OpenItem) -> None:
+        """Into its lane's backlog; or back to the queue, when the lane holds its share already."""
+        lane = item.item.lane
+        account = self._accounts[lane.team]
+        held = account.lanes.lanes[lane].held
+        others = sum(account.lanes.held for account in self._accounts.values()) - held
+        paused = account.lanes.paused(lane)
+        if over_share(held, others, self._context.open_records, paused=paused):
+            now = asyncio.get_running_loop().time()
+            schedule = self._postponements.setdefault(lane, Postponement(self._items_per_second))
+            delay = schedule.delay(now, held, paused=paused)
+            self._settling.settle_item(item, Outcome(Kind.POSTPONED, Reason.LANE_OVER_SHARE), delay)
+            return
+        account.lanes.add(item)
+        self._news[lane.team].ring()
+
+    def close(self) -> None:
+        """Nothing more comes from sorting."""
+        self._closed = True
+        for bell in self._news.values():
+            bell.ring()
+
+    def all_paused(self) -> bool:
+        """Whether nothing can be sent anywhere, so that it is no use to receive."""
+        return all(
+            account.lanes.paused(lane) for account in self._accounts.values() for lane in account.lanes.lanes
+        )
+
+    # The part itself
+
+    async def run(self) -> None:
+        """Until closed and empty, or until a stop allows no more requests; every request under way is finished."""
+        async with asyncio.TaskGroup() as tasks:
+            for account in self._accounts.values():
+                tasks.create_task(self._serve(account), name=f"{PART} {account.team}")
+
+    async def leave(self) -> None:
+        """Let go of the claims of what was not sent."""
+        for account in self._accounts.values():
+            for backlog in account.lanes.lanes.values():
+                await self._registering.release(backlog.drain())
+
+    async def _serve(self, account: Account) -> None:
+        part = f"{PART} {account.team}"
+        loop = asyncio.get_running_loop()
+        places = asyncio.Semaphore(REQUESTS)
+        async with asyncio.TaskGroup() as requests:
+            while loop.time() < self._context.stop.sending_ends and not (
+                self._closed and not account.lanes.held
+            ):
+                self._context.heartbeats.beat(part)
+                self._show(account)
+                at = account.lanes.next_at(loop.time())
+                if at is None or at > loop.time():
+                    await self._news[account.team].wait(self._until(at))
+                    continue
+                if self._context.situation.has(Name.LEDGER_UNREACHABLE):
+                    await self._context.stop.pause(NOTHING_FIT)
+                async with places:
+                    pass
+                if not await self._token(account, part):
+                    break
+                if account.lanes.waiting < account.lanes.batch_size:
+                    await asyncio.sleep(GATHER)
+                if not await self._cut(account, requests, places):
+                    await self._news[account.team].wait(NOTHING_FIT)
+        self._context.heartbeats.ended(part)
+
+    def _until(self, at: float | None) -> float:
+        """Seconds to wait for news, when the next thing to send is known to come at *at*."""
+        now = asyncio.get_running_loop().time()
+        times = [now + IDLE_WAIT, self._context.stop.sending_ends] + ([] if at is None else [at])
+        return max(0.0, min(times) - now)
+
+    async def _token(self, account: Account, part: str) -> bool:
+        """Wait for a token; False when a stop ended the time for sending first."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        while loop.time() < self._context.stop.sending_ends:
+            self._context.heartbeats.beat(part)
+            try:
+                wait = await account.quota.take()
+            except OutsideError as error:
+                self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "quota", str(error))
+                wait = 1.0
+            else:
+                self._context.situation.clear(Name.LEDGER_UNREACHABLE, "quota")
+            if wait <= 0:
+                self._context.metrics.token_wait_seconds.labels(bucket="registration").observe(
+                    loop.time() - began
+                )
+                return True
+            await self._context.stop.pause(min(wait, IDLE_WAIT))
+        return False
+
+    async def _cut(self, account: Account, requests: asyncio.TaskGroup, places: asyncio.Semaphore) -> bool:
+        """Whether there was a batch for the token in hand."""
+        cut = account.lanes.cut(asyncio.get_running_loop().time(), self._registering.fitness)
+        for item in cut.gone:
+            account.lanes.forget(item)
+            self._settling.abandon(item)
+        if cut.gone:
+            await self._registering.release(cut.gone)
+        if cut.batch is not None:
+            request = self._request(account, cut.batch, places)
+            requests.create_task(request, name=f"request of {account.team}")
+        return cut.batch is not None
+
+    async def _request(self, account: Account, batch: Batch, places: asyncio.Semaphore) -> None:
+        async with places:
+            await self._registering.register(account, batch)
+        self._news[account.team].ring()
+
+    # What is told
+
+    def _show(self, account: Account) -> None:
+        """Pauses become conditions, and are logged once."""
+        pause = account.lanes.pause
+        for kind, name in _TEAM_CONDITIONS.items():
+            if pause is not None and pause.kind is kind:
+                self._context.situation.raise_(name, account.team, pause.why)
+            else:
+                self._context.situation.clear(name, account.team)
+        for lane, backlog in account.lanes.lanes.items():
+            if backlog.pause is not None:
+                self._context.situation.raise_(Name.LANE_PAUSED, str(lane), backlog.pause.why)
+            else:
+                self._context.situation.clear(Name.LANE_PAUSED, str(lane))
+        self._context.metrics.lanes_paused.set(
+            sum(
+                account.lanes.paused(lane)
+                for account in self._accounts.values()
+                for lane in account.lanes.lanes
+            )
+        )

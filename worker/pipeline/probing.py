@@ -1,0 +1,94 @@
+"""Looks after what is paused: asks Darwin whether it is there, whether the key counts again, and what is missing.
+
+One task per team. It asks at once when a request failed in a way that calls for it, and then once a minute.
+"""
+
+import asyncio
+
+from worker.core.backlog import PauseKind
+from worker.core.errors import OutsideError, Refused, Unavailable
+from worker.core.lanes import PROBE_EVERY, TeamPauseKind
+from worker.core.model import Lane, Reason
+from worker.pipeline.accounts import Account
+from worker.pipeline.registering import Registering
+
+PART = "probing"
+LOOK_EVERY = 1.0
+
+
+class Probing:
+    """The probes of one team."""
+
+    def __init__(self, context: Context, account: Account, registering: Registering) -> None:
+        self._context = context
+        self._account = account
+        self._registering = registering
+        self._looked_at: dict[Lane, float] = {}
+
+    async def run(self) -> None:
+        part = f"{PART} {self._account.team}"
+        while not self._context.stop.asked:
+            self._context.heartbeats.beat(part)
+            await self._look_after_team()
+            await self._look_after_lanes()
+            await self._account.troubled.wait(LOOK_EVERY)
+        self._context.heartbeats.ended(part)
+
+    async def _look_after_team(self) -> None:
+        lanes = self._account.lanes
+        now = asyncio.get_running_loop().time()
+        pause = lanes.pause
+        if pause is None:
+            if lanes.suspicious(now):
+                await self._ask()
+        elif pause.kind is TeamPauseKind.KEY_REFUSED:
+            if self._account.darwin.reread_key() or now >= pause.probe_at:
+                await self._ask()
+        elif pause.kind is TeamPauseKind.DOWN and now >= pause.probe_at:
+            await self._ask()
+
+    async def _ask(self) -> None:
+        """One probe: does Darwin answer, and does it know the key?"""
+        lanes = self._account.lanes
+        try:
+            await self._account.darwin.team()
+        except Unavailable as error:
+            lanes.pause_team(TeamPauseKind.DOWN, str(error), asyncio.get_running_loop().time())
+        except Refused as error:
+            lanes.pause_team(TeamPauseKind.KEY_REFUSED, str(error), asyncio.get_running_loop().time())
+        else:
+            lanes.cleared()
+            if lanes.pause is not None:
+                lanes.resume_team()
+
+    async def _look_after_lanes(self) -> None:
+        now = asyncio.get_running_loop().time()
+        for lane, backlog in self._account.lanes.lanes.items():
+            if backlog.pause is None or backlog.pause.kind is not PauseKind.MISSING:
+                self._looked_at.pop(lane, None)
+            elif now >= self._looked_at.get(lane, float("-inf")) + PROBE_EVERY:
+                self._looked_at[lane] = now
+                await self._look_for(lane)
+
+    async def _look_for(self, lane: Lane) -> None:
+        """Darwin said 404: its own lists decide whether something is missing."""
+        account = self._account
+        try:
+            datasets = {dataset.slug: dataset.id for dataset in await account.darwin.datasets()}
+            storages = {
+                name for storage in await account.darwin.storages() for name in (storage.slug, storage.name)
+            }
+        except OutsideError:
+            return
+        account.datasets = datasets
+        missing: Reason | None = None
+        if lane.dataset not in datasets:
+            missing = Reason.DATASET_MISSING
+        elif lane.storage not in storages:
+            missing = Reason.STORAGE_MISSING
+        known_missing = account.lanes.lanes[lane].pause
+        if missing is None and known_missing is not None and known_missing.confirmed is not None:
+            account.lanes.resume_lane(lane)
+            return
+        now = asyncio.get_running_loop().time()
+        await self._registering.end(account, account.lanes.confirm_missing(lane, missing, now))

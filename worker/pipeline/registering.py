@@ -1,0 +1,326 @@
+"""One batch, one request: claim, POST, and one outcome per item.
+
+The order is law 1: claimed just before the request, written as registered after the answer and before the message
+is deleted, released only when every request of the claim had a clear answer.
+"""
+
+import asyncio
+import random
+from itertools import count
+from typing import assert_never
+
+from worker.core import answers
+from worker.core.answers import Answer
+from worker.core.backlog import Batch, Fitness, OpenItem, PauseKind
+from worker.core.backoff import backoff
+from worker.core.claims import Claim, Denied, Granted, exists, known, proven_ours
+from worker.core.conditions import Name
+from worker.core.errors import OutsideError
+from worker.core.lanes import Ended, TeamPauseKind
+from worker.core.model import Kind, Outcome, Reason
+from worker.core.registration import body_of
+from worker.logs import Event, log
+from worker.pipeline.accounts import Account
+from worker.pipeline.asking import Asking
+from worker.pipeline.context import Context
+from worker.pipeline.ports import Ledger
+from worker.pipeline.settling import Settling
+from worker.pipeline.waiting import WaitingRoom
+
+TRIES = 5
+"""Answers that ask for another try of an item, before it is blocked."""
+
+CLAIM_MARGIN = 30.0
+"""Seconds that a claim outlasts the request's time-out."""
+
+
+class Registering:
+    """Carries batches to Darwin. *timeout*: seconds for one request."""
+
+    def __init__(
+        self,
+        context: Context,
+        ledger: Ledger,
+        asking: Asking,
+        settling: Settling,
+        waiting: WaitingRoom,
+        *,
+        timeout: float,
+    ) -> None:
+        self._context = context
+        self._ledger = ledger
+        self._asking = asking
+        self._settling = settling
+        self._waiting = waiting
+        self._timeout = timeout
+
+    def fitness(self, item: OpenItem) -> Fitness:
+        """Whether a request that leaves now may hold the item: its lease outlasts the time-out (law 3)."""
+        return self._settling.fitness(item, asyncio.get_running_loop().time() + self._timeout)
+
+    async def register(self, account: Account, batch: Batch) -> None:
+        """Send the batch with the token that was cut for it. Without a claim nothing is sent and the token is lost:
+        kept for later, it could be the one too many in a minute.
+        """
+        items = await self._claim(account, batch)
+        if not items:
+            return
+        loop = asyncio.get_running_loop()
+        within = min(self._timeout, self._context.stop.answering_ends - loop.time())
+        sent = [item.item for item in items]
+        self._context.metrics.batch_items.observe(len(items))
+        answer = await account.darwin.register(batch.lane, body_of(batch.lane, sent), within)
+        meaning = answers.judge(sent, answer)
+        self._tell(account, batch, items, answer)
+        match meaning:
+            case answers.Taken(echoes):
+                await self._taken(account, batch, items, [answers.judge_item(echo) for echo in echoes])
+            case answers.PlanFull():
+                self._unsaid(account, batch, items)
+                account.lanes.pause_team(TeamPauseKind.PLAN_FULL, str(answer), loop.time())
+            case answers.TooFast(retry_after):
+                self._unsaid(account, batch, items)
+                await self._slow_down(account, retry_after)
+            case answers.KeyRefused():
+                self._unsaid(account, batch, items)
+                account.lanes.pause_team(TeamPauseKind.KEY_REFUSED, str(answer), loop.time())
+                account.troubled.ring()
+            case answers.NotFound():
+                self._unsaid(account, batch, items)
+                account.lanes.pause_lane(batch.lane, PauseKind.MISSING, str(answer), loop.time())
+                account.troubled.ring()
+            case answers.BatchRefused(signature, too_large):
+                await self._refused(account, batch, items, answer, signature, too_large=too_large)
+            case answers.NoClearAnswer():
+                for item in items:
+                    item.unclear = True
+                await self._failed(account, batch, items)
+            case _:
+                assert_never(meaning)
+
+    # Before the request
+
+    async def _claim(self, account: Account, batch: Batch) -> list[OpenItem]:
+        """The items of the batch that are ours to send; the others go where they belong."""
+        claims = [Claim(item.item.identity, item.item.object, item.supersedes) for item in batch.items]
+        try:
+            with self._context.metrics.ledger_seconds.labels(call="claim").time():
+                results = await self._ledger.claim(claims, self._context.token, self._timeout + CLAIM_MARGIN)
+        except OutsideError as error:
+            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
+            self._unsaid(account, batch, batch.items)
+            return []
+        self._context.situation.clear(Name.LEDGER_UNREACHABLE, "ledger")
+        ours = list[OpenItem]()
+        for item, result in zip(batch.items, results, strict=True):
+            match result:
+                case Granted(since, lapsed):
+                    item.since, item.lapsed, item.claimed = since, lapsed or item.lapsed, True
+                    ours.append(item)
+                case Denied(entry):
+                    item.claimed = False
+                    account.lanes.forget(item)
+                    if entry.registered:
+                        self._settling.settle_item(item, known(entry, item.item.object))
+                    else:
+                        self._waiting.add(item)
+                case _:
+                    assert_never(result)
+        fit = [item for item in ours if self.fitness(item) is Fitness.SEND]
+        self._later(account, [item for item in ours if item not in fit])
+        if not fit:
+            self._unsaid(account, batch, [])
+        return fit
+
+    def _later(self, account: Account, items: list[OpenItem]) -> None:
+        """Items whose lease ran short while they were claimed: back to the lane, which looks at leases first."""
+        now = asyncio.get_running_loop().time()
+        for item in items:
+            account.lanes.retry_later(item, now)
+
+    # After the answer
+
+    async def _taken(
+        self, account: Account, batch: Batch, items: list[OpenItem], meanings: list[answers.ItemMeaning]
+    ) -> None:
+        """Darwin did its work, and said something of each item."""
+        now = asyncio.get_running_loop().time()
+        no_room = [
+            item for item, said in zip(items, meanings, strict=True) if isinstance(said, answers.NoRoom)
+        ]
+        if no_room:
+            self._unsaid(account, batch, no_room)
+            account.lanes.pause_team(TeamPauseKind.PLAN_FULL, "Darwin: ITEM_COUNT_LIMIT_EXCEEDED", now)
+        else:
+            await self.end(account, account.lanes.passed(batch, now))
+        registered = list[Ended]()
+        existing = list[OpenItem]()
+        final = list[Ended]()
+        for item, said in zip(items, meanings, strict=True):
+            match said:
+                case answers.Registered():
+                    registered.append((item, Outcome(Kind.REGISTERED, Reason.ACCEPTED)))
+                case answers.Exists():
+                    existing.append(item)
+                case answers.TryAgain(reason, text):
+                    final += self._try_again(account, item, Outcome(Kind.BLOCKED, reason, text))
+                case answers.NoRoom():
+                    pass
+                case answers.Final(reason, text):
+                    final.append((item, Outcome(Kind.BLOCKED, reason, text)))
+                case _:
+                    assert_never(said)
+        await self._write(account, registered)
+        await self.end(account, final)
+        await self._existing(account, existing)
+
+    def _try_again(self, account: Account, item: OpenItem, otherwise: Outcome) -> list[Ended]:
+        """Another request for the item after a while, or *otherwise* when it had its five."""
+        item.tries += 1
+        item.unclear = True
+        if item.tries >= TRIES:
+            return [(item, otherwise)]
+        self._context.metrics.retries.inc()
+        account.lanes.retry_later(item, self._after(item.tries))
+        return []
+
+    async def _existing(self, account: Account, items: list[OpenItem]) -> None:
+        """Darwin holds the name. Was it a request of ours that made the item? (answer table, ALREADY_EXISTS)"""
+        foreign = [item for item in items if not item.unclear and item.lapsed is None]
+        await self._not_ours(account, foreign)
+        doubtful = [item for item in items if item.unclear or item.lapsed is not None]
+        if not doubtful:
+            return
+        try:
+            held = await self._asking.held(account, [item.item for item in doubtful])
+        except OutsideError:
+            account.troubled.ring()
+            for item in doubtful:
+                item.unclear = True
+                account.lanes.retry_later(item, self._after(TRIES))
+            return
+        ours = [item for item in doubtful if proven_ours(item.item, item.since, held)]
+        await self._write(account, [(i, Outcome(Kind.REGISTERED, Reason.PROVEN_OURS)) for i in ours])
+        await self._not_ours(account, [item for item in doubtful if item not in ours])
+
+    async def _not_ours(self, account: Account, items: list[OpenItem]) -> None:
+        outcomes = [(item, exists(item.item)) for item in items]
+        await self._write(account, [(i, o) for i, o in outcomes if o.kind is Kind.EXISTING])
+        await self.end(account, [(i, o) for i, o in outcomes if o.kind is not Kind.EXISTING])
+
+    async def _refused(
+        self,
+        account: Account,
+        batch: Batch,
+        items: list[OpenItem],
+        answer: Answer,
+        signature: str,
+        *,
+        too_large: bool,
+    ) -> None:
+        if len(items) == 1:
+            items[0].refusal = str(answer)
+        else:
+            self._context.metrics.splits.inc()
+        if too_large:
+            account.lanes.too_large(batch)
+        now = asyncio.get_running_loop().time()
+        await self.end(account, account.lanes.refused(batch, items, signature, now))
+
+    async def _failed(self, account: Account, batch: Batch, items: list[OpenItem]) -> None:
+        self._context.metrics.retries.inc(len(items))
+        now = asyncio.get_running_loop().time()
+        failures = 1 if batch.piece is None else batch.piece.failures + 1
+        await self.end(account, account.lanes.failed(batch, items, now, self._after(failures)))
+        account.troubled.ring()
+
+    def _unsaid(self, account: Account, batch: Batch, items: list[OpenItem]) -> None:
+        account.lanes.unsaid(batch, items, asyncio.get_running_loop().time())
+
+    async def _slow_down(self, account: Account, retry_after: float | None) -> None:
+        try:
+            await account.quota.refused(retry_after)
+        except OutsideError as error:
+            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "quota", str(error))
+
+    @staticmethod
+    def _after(failures: int) -> float:
+        jitter = random.random()  # noqa: S311 - jitter, no secret
+        return asyncio.get_running_loop().time() + backoff(failures, jitter, longest=30.0)
+
+    # What became of the items
+
+    async def _write(self, account: Account, ended: list[Ended]) -> None:
+        """Darwin holds these items through us, or we adopt them: true whatever became of our claim or lease."""
+        if not ended:
+            return
+        claims = [_held_for(item, outcome) for item, outcome in ended]
+        for failures in count(1):
+            try:
+                with self._context.metrics.ledger_seconds.labels(call="register").time():
+                    await self._ledger.register(claims, self._context.token)
+            except OutsideError as error:
+                self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
+                await asyncio.sleep(backoff(failures, random.random(), longest=10.0))  # noqa: S311 - jitter
+            else:
+                self._context.situation.clear(Name.LEDGER_UNREACHABLE, "ledger")
+                break
+        for item, outcome in ended:
+            account.lanes.forget(item)
+            self._settling.settle_item(item, _for_our_object(item, outcome))
+
+    async def end(self, account: Account, ended: list[Ended]) -> None:
+        """Not registered, and not to be tried again."""
+        await self.release([item for item, _ in ended])
+        for item, outcome in ended:
+            account.lanes.forget(item)
+            self._settling.settle_item(item, outcome)
+
+    async def release(self, items: list[OpenItem]) -> None:
+        """Let go of the claims whose every request had a clear answer; the others lapse, and so tell the next holder
+        that something may have been sent.
+        """
+        clear = [
+            item.item.identity for item in items if item.claimed and not item.unclear and item.lapsed is None
+        ]
+        if not clear:
+            return
+        try:
+            with self._context.metrics.ledger_seconds.labels(call="release").time():
+                await self._ledger.release(clear, self._context.token)
+        except OutsideError as error:
+            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
+
+    def _tell(self, account: Account, batch: Batch, items: list[OpenItem], answer: Answer) -> None:
+        status = "none" if answer.status is None else str(answer.status)
+        self._context.metrics.darwin_requests.labels(endpoint="register", status=status).inc()
+        self._context.metrics.darwin_request_seconds.labels(endpoint="register").observe(answer.seconds)
+        log.info(
+            Event.REQUEST_ANSWERED,
+            team=account.team,
+            dataset=batch.lane.dataset,
+            storage=batch.lane.storage,
+            items=len(items),
+            status=answer.status,
+            seconds=round(answer.seconds, 3),
+            **(
+                {}
+                if answer.status is not None and answer.status // 100 == answers.SUCCESS
+                else {"said": answer.text}
+            ),
+        )
+
+
+def _held_for(item: OpenItem, outcome: Outcome) -> Claim:
+    """What Darwin's item points at: the object of the claim under which it was sent."""
+    before = item.lapsed is not None and outcome.reason is Reason.PROVEN_OURS
+    return Claim(item.item.identity, item.lapsed.object if before and item.lapsed else item.item.object)
+
+
+def _for_our_object(item: OpenItem, outcome: Outcome) -> Outcome:
+    """An item proven ours by another holder's lapsed claim may have been sent for another object than this one."""
+    if outcome.reason is not Reason.PROVEN_OURS or item.lapsed is None:
+        return outcome
+    if item.lapsed.object.same_as(item.item.object):
+        return outcome
+    return known(item.lapsed, item.item.object)

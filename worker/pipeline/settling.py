@@ -1,0 +1,344 @@
+"""Carries out the verdicts: dead letters and postponed copies first, the delete last (law 2).
+
+A message is deleted only when each of its records has an outcome, everything it owes is stored, and its lease is
+still ours. What fails is tried again for as long as the lease lasts. Whoever finds out what became of a record says
+so with :meth:`Settling.settle`; whoever finds that a message is not ours any more, with :meth:`Settling.lose`.
+"""
+
+import asyncio
+import heapq
+import random
+from collections.abc import Awaitable, Callable, Sequence
+
+from worker.core.backlog import Fitness, OpenItem
+from worker.core.backoff import backoff
+from worker.core.conditions import Name
+from worker.core.deadletters import dead_letter, postponed, read_history
+from worker.core.errors import OutsideError
+from worker.core.events import BadRecord
+from worker.core.identities import Identities
+from worker.core.leases import Leases
+from worker.core.model import Kind, Message, Outcome, Record, RecordId
+from worker.core.queueing import Failure, Outgoing
+from worker.core.settlement import Book, OpenMessage, Settled
+from worker.logs import Event, log
+from worker.pipeline.channel import IDLE_WAIT, Bell, Channel, Closed
+from worker.pipeline.context import Context
+from worker.pipeline.ports import Queue
+from worker.pipeline.waiting import WaitingRoom
+
+PART = "settling"
+HANDS = 4
+"""Batches of verdicts that are carried out side by side."""
+
+FULL = 10
+"""SQS takes ten entries in one call."""
+
+GATHER = 0.05
+"""Seconds that a verdict waits for others to fill a call."""
+
+
+class Settling:
+    """Holds the settling book. *freed* rings when a message leaves it."""
+
+    def __init__(
+        self,
+        context: Context,
+        queue: Queue,
+        dead_letters: Queue,
+        leases: Leases,
+        waiting: WaitingRoom,
+    ) -> None:
+        self._context = context
+        self.book = Book()
+        self.freed = Bell()
+        self._queue = queue
+        self._dead_letters = dead_letters
+        self._leases = leases
+        self._waiting = waiting
+        self._identities = Identities()
+        self._complete: Channel[int] = Channel(context.open_records * 2)
+        self._failed: list[tuple[float, int]] = []
+        self._failures: dict[int, int] = {}
+        self._hold_over: set[int] = set()
+
+    # What the other parts say and ask
+
+    def receive(self, message: Message, since: float) -> int:
+        """Enter a message that a request brought which left at *since*. An older delivery of it loses its lease."""
+        older = self.book.holding(message.id)
+        if older is not None:
+            self.lose(older, "SQS delivered the message again")
+        number = self.book.open(message, self._context.now()).number
+        self._leases.hold(number, since)
+        self._context.metrics.records_received.inc()
+        self._show_open()
+        return number
+
+    def message(self, number: int) -> Message:
+        return self.book[number].message
+
+    def expect(self, number: int, records: Sequence[Record | BadRecord]) -> None:
+        """Say what the message holds; nothing happens when it is not ours any more."""
+        if number in self.book:
+            self.book.expect(number, records)
+            self._context.metrics.records_received.inc(max(len(records), 1) - 1)
+            self._show_open()
+
+    def settle(self, record: RecordId, outcome: Outcome) -> None:
+        """The outcome of a record that never became an item."""
+        self._settle(record, Settled(outcome))
+
+    def settle_item(self, item: OpenItem, outcome: Outcome, delay: int = 0) -> None:
+        """The outcome of an item's record; its identity is free again."""
+        self._settle(item.record, Settled(outcome, item.item, delay))
+        self.abandon(item)
+
+    def abandon(self, item: OpenItem) -> None:
+        """The item's message is not ours any more; whoever waits for its identity goes on."""
+        following = self._identities.leave(item)
+        if following is not None:
+            self._waiting.add(following, 0)
+
+    def admit(self, item: OpenItem) -> bool:
+        """Whether no other record of the same identity is open in this process; or else it will come out of the waiting room."""
+        return self._identities.admit(item)
+
+    def fitness(self, item: OpenItem, until: float) -> Fitness:
+        """Whether the item's message is ours, and will be *until* then without another extension (law 3)."""
+        if item.record.message not in self.book:
+            return Fitness.GONE
+        return Fitness.SEND if self._leases.outlasts(item.record.message, until) else Fitness.HOLD
+
+    def lose(self, number: int, why: str) -> None:
+        """The lease is lost: the verdict is fenced. The message comes back by itself."""
+        if number in self.book:
+            lost = self._give_up(number, "lease_lost")
+            self._context.metrics.leases_lost.inc()
+            log.warning(
+                Event.LEASE_LOST, message=lost.message.id, receive_count=lost.message.receive_count, why=why
+            )
+
+    def end_hold(self, number: int) -> None:
+        """SQS will not let anybody hold the message for longer: it is given back."""
+        if number not in self._hold_over:
+            self._hold_over.add(number)
+            self._complete.put([number])
+
+    def _give_up(self, number: int, why: str) -> OpenMessage:
+        opened = self.book.give_up(number)
+        self._leases.drop(number)
+        self._failures.pop(number, None)
+        self._hold_over.discard(number)
+        self._context.metrics.records_returned.labels(why=why).inc(len(opened.results))
+        self._show_open()
+        self.freed.ring()
+        return opened
+
+    def _settle(self, record: RecordId, settled: Settled) -> None:
+        complete = self.book.settle(record, settled)
+        if complete is not None:
+            self._complete.put([complete.number])
+
+    def _show_open(self) -> None:
+        self._context.metrics.records_open.set(self.book.open_records)
+
+    # The part itself
+
+    async def run(self) -> None:
+        """Until :meth:`end`: nobody reports any more, and what was reported is carried out."""
+        async with asyncio.TaskGroup() as tasks:
+            for hand in range(HANDS):
+                tasks.create_task(self._work(f"{PART} {hand}"), name=f"{PART} {hand}")
+
+    def end(self) -> None:
+        self._complete.close()
+
+    async def _work(self, part: str) -> None:
+        try:
+            while True:
+                self._context.heartbeats.beat(part)
+                numbers = await self._gather()
+                if numbers:
+                    await self._carry_out(numbers)
+        except Closed:
+            self._context.heartbeats.ended(part)
+
+    async def _gather(self) -> list[int]:
+        """Up to ten complete messages: at once when ten are there, or else a moment after the first."""
+        loop = asyncio.get_running_loop()
+        numbers = self._due_again()
+        wait = min(IDLE_WAIT, max(0.0, self._failed[0][0] - loop.time())) if self._failed else IDLE_WAIT
+        if not numbers:
+            numbers = await self._complete.take(FULL, wait)
+        until = loop.time() + GATHER
+        while 0 < len(numbers) < FULL and (left := until - loop.time()) > 0:
+            try:
+                numbers += await self._complete.take(FULL - len(numbers), left)
+            except Closed:
+                break
+        return numbers
+
+    def _due_again(self) -> list[int]:
+        """Up to ten messages whose verdict failed before and may be tried again now."""
+        now = asyncio.get_running_loop().time()
+        due: list[int] = []
+        while self._failed and self._failed[0][0] <= now and len(due) < FULL:
+            due.append(heapq.heappop(self._failed)[1])
+        return due
+
+    async def _carry_out(self, numbers: list[int]) -> None:
+        over = [n for n in numbers if n in self._hold_over and n in self.book]
+        if over:
+            await self.give_back(over)
+        owing = self._ours(numbers)
+        owing = await self._store(owing, self._dead_letters, _letters, Name.DEAD_LETTERS_UNREACHABLE)
+        owing = await self._store(owing, self._queue, _copies, Name.SQS_UNREACHABLE)
+        await self._delete(self._ours([opened.number for opened in owing]))
+
+    def _ours(self, numbers: list[int]) -> list[OpenMessage]:
+        """Those whose verdict may be carried out: in the book, and the lease has not run out."""
+        now = asyncio.get_running_loop().time()
+        return [self.book[n] for n in numbers if n in self.book and self._leases.outlasts(n, now)]
+
+    async def _store(
+        self,
+        messages: list[OpenMessage],
+        queue: Queue,
+        owed_by: Callable[[OpenMessage], list[Outgoing]],
+        condition: Name,
+    ) -> list[OpenMessage]:
+        """Send what the messages owe; those of them that owe nothing any more."""
+        owed = [(opened, letter) for opened in messages for letter in owed_by(opened)]
+        if not owed:
+            return messages
+        letters = [letter for _, letter in owed]
+        results = await self._tried(condition, "storing", queue.send(letters), len(letters))
+        failed = set[int]()
+        for (opened, letter), failure in zip(owed, results, strict=True):
+            if failure is not None:
+                failed.add(opened.number)
+                log.warning(
+                    Event.DEAD_LETTER_NOT_STORED,
+                    message=opened.message.id,
+                    why=failure.text,
+                    reason=letter.attributes.get("reason", ""),
+                )
+        self._try_again(failed)
+        return [opened for opened in messages if opened.number not in failed]
+
+    async def _delete(self, messages: list[OpenMessage]) -> None:
+        if not messages:
+            return
+        deletes = self._queue.delete([opened.message for opened in messages])
+        results = await self._tried(Name.SQS_UNREACHABLE, "deleting", deletes, len(messages))
+        failed = set[int]()
+        for opened, failure in zip(messages, results, strict=True):
+            if opened.number not in self.book:
+                continue
+            if failure is None:
+                self._close(opened.number)
+            elif failure.lost:
+                self.lose(opened.number, failure.text)
+            else:
+                failed.add(opened.number)
+        self._try_again(failed)
+
+    async def _tried(
+        self, condition: Name, doing: str, call: Awaitable[list[Failure | None]], entries: int
+    ) -> list[Failure | None]:
+        """The results of a batch call; where the call as a whole failed, each entry did."""
+        try:
+            results = await call
+        except OutsideError as error:
+            self._context.situation.raise_(condition, doing, str(error))
+            return [Failure(lost=False, text=str(error))] * entries
+        self._context.situation.clear(condition, doing)
+        return results
+
+    def _try_again(self, numbers: set[int]) -> None:
+        now = asyncio.get_running_loop().time()
+        for number in numbers:
+            self._failures[number] = failures = self._failures.get(number, 0) + 1
+            wait = backoff(failures, random.random(), longest=30.0)  # noqa: S311 - jitter, no secret
+            heapq.heappush(self._failed, (now + wait, number))
+
+    def _close(self, number: int) -> None:
+        """The message is deleted: its outcomes count, and are told."""
+        closed = self.book.close(number)
+        self._leases.drop(number)
+        self._failures.pop(number, None)
+        first = closed.message.receive_count == 1 and not read_history(closed.message).attempts
+        for record, settled in zip(closed.records or (None,), closed.results, strict=True):
+            if settled is not None:
+                self._count(record if isinstance(record, Record) and first else None, settled)
+        self._context.metrics.deletes.inc()
+        self._context.metrics.receive_count.observe(closed.message.receive_count)
+        self._show_open()
+        log.info(
+            Event.MESSAGE_SETTLED,
+            message=closed.message.id,
+            receive_count=closed.message.receive_count,
+            records=[
+                _told(r, s) for r, s in zip(closed.records or (None,), closed.results, strict=True) if s
+            ],
+        )
+        self.freed.ring()
+
+    def _count(self, record: Record | None, settled: Settled) -> None:
+        outcome, item = settled.outcome, settled.item
+        lane = "" if item is None else item.lane.dataset
+        self._context.metrics.records.labels(
+            outcome=outcome.kind.value, reason=outcome.reason.value, lane=lane
+        ).inc()
+        if outcome.kind.owes_dead_letter:
+            self._context.metrics.dead_letters.labels(reason=outcome.reason.value).inc()
+        if record is not None and record.time is not None:
+            age = max(0.0, self._context.now() - record.time)
+            self._context.metrics.record_age.labels(outcome=outcome.kind.value).observe(age)
+
+    async def give_back(self, numbers: list[int]) -> None:
+        """Show the messages to others at once. Those that SQS does not take back come back when their lease ends."""
+        messages = [self.book[number].message for number in numbers]
+        given = self._queue.extend(messages, 0)
+        results = await self._tried(Name.SQS_UNREACHABLE, "giving back", given, len(messages))
+        for number, failure in zip(numbers, results, strict=True):
+            if number in self.book:
+                self._give_up(number, "given_back" if failure is None else "lease_lost")
+                self._context.metrics.give_backs.inc(0 if failure else 1)
+
+
+def _letters(opened: OpenMessage) -> list[Outgoing]:
+    return [
+        dead_letter(
+            opened.message,
+            position if opened.records else None,
+            settled.outcome,
+            opened.received_at,
+            dataset=settled.item.lane.dataset if settled.item else "",
+            route=settled.item.route if settled.item else "",
+        )
+        for position, settled in enumerate(opened.results)
+        if settled is not None and settled.outcome.kind.owes_dead_letter
+    ]
+
+
+def _copies(opened: OpenMessage) -> list[Outgoing]:
+    return [
+        postponed(opened.message, position, opened.received_at, settled.delay)
+        for position, settled in enumerate(opened.results)
+        if settled is not None and settled.outcome.kind is Kind.POSTPONED
+    ]
+
+
+def _told(record: Record | BadRecord | None, settled: Settled) -> dict[str, object]:
+    """One record's line within the message's."""
+    told: dict[str, object] = {"outcome": settled.outcome.kind.value, "reason": settled.outcome.reason.value}
+    if isinstance(record, Record):
+        told |= {"bucket": record.object.bucket, "key": record.object.key}
+    if settled.item is not None:
+        item = settled.item
+        told |= {"route": item.route, "dataset": item.lane.dataset, "path": item.path, "name": item.name}
+    if settled.outcome.detail:
+        told["detail"] = settled.outcome.detail
+    return told

@@ -1,0 +1,154 @@
+"""From a message to items: parse, route, look up, and on into a lane. Nothing here waits for a lane.
+
+A record that meets a live claim waits under lease until it is registered, released or lapses: it is looked up again
+every second.
+"""
+
+import asyncio
+import random
+from itertools import count
+
+from worker.core.backlog import OpenItem
+from worker.core.backoff import backoff
+from worker.core.claims import Entry, known
+from worker.core.conditions import Name
+from worker.core.deadletters import read_history
+from worker.core.errors import OutsideError
+from worker.core.events import BadRecord, Unreadable, parse
+from worker.core.model import Identity, Item, Kind, Outcome, Reason, RecordId
+from worker.core.routing import Routes
+from worker.pipeline.asking import Asking
+from worker.pipeline.channel import Channel, Closed
+from worker.pipeline.context import Context
+from worker.pipeline.lanes import Lanes
+from worker.pipeline.ports import Ledger
+from worker.pipeline.settling import Settling
+from worker.pipeline.waiting import WaitingRoom
+
+PART = "sorting"
+AT_ONCE = 200
+
+
+class Sorting:
+    """Reads message numbers from *inbox*. *token* is what this process claims with."""
+
+    def __init__(
+        self,
+        context: Context,
+        inbox: Channel[int],
+        routes: Routes,
+        ledger: Ledger,
+        asking: Asking,
+        lanes: Lanes,
+        settling: Settling,
+        waiting: WaitingRoom,
+    ) -> None:
+        self._context = context
+        self._inbox = inbox
+        self._routes = routes
+        self._ledger = ledger
+        self._asking = asking
+        self._lanes = lanes
+        self._settling = settling
+        self._waiting = waiting
+
+    async def run(self) -> None:
+        """Until the inbox is closed and empty, and the lanes take nothing more."""
+        async with asyncio.TaskGroup() as tasks:
+            again = tasks.create_task(self._look_again(), name=f"{PART} again")
+            try:
+                while True:
+                    self._context.heartbeats.beat(PART)
+                    numbers = await self._inbox.take(AT_ONCE)
+                    await self._place([item for number in numbers for item in self._items(number)])
+            except Closed:
+                self._context.heartbeats.ended(PART)
+            again.cancel()
+        self._context.heartbeats.ended(f"{PART} again")
+
+    async def _look_again(self) -> None:
+        """Place again what waited for another record of its identity, or for another holder's claim."""
+        part = f"{PART} again"
+        while True:
+            self._context.heartbeats.beat(part)
+            await self._look_up(await self._waiting.due(AT_ONCE))
+
+    def _items(self, number: int) -> list[OpenItem]:
+        """What a message tells of; the records that become no item are settled."""
+        if number not in self._settling.book:
+            return []
+        message = self._settling.message(number)
+        told = parse(message.body)
+        if isinstance(told, Unreadable):
+            outcome = Outcome(Kind.UNREADABLE, Reason.UNREADABLE_BODY, told.why)
+            self._context.metrics.messages.labels(shape="unreadable").inc()
+            self._settling.settle(RecordId(number, 0), outcome)
+            return []
+        self._context.metrics.messages.labels(shape=told.shape.value).inc()
+        self._settling.expect(number, told.records)
+        if not told.records:
+            reason = Reason.TEST_EVENT if told.is_test else Reason.EMPTY_NOTIFICATION
+            self._settling.settle(RecordId(number, 0), Outcome(Kind.IGNORED, reason))
+            return []
+        again = read_history(message).again
+        items = list[OpenItem]()
+        for position, record in enumerate(told.records):
+            record_id = RecordId(number, position)
+            if isinstance(record, BadRecord):
+                outcome = Outcome(Kind.UNREADABLE, Reason.UNREADABLE_RECORD, record.why)
+                self._settling.settle(record_id, outcome)
+                continue
+            decided = self._routes.decide(record)
+            if isinstance(decided, Item):
+                items.append(OpenItem(decided, record_id, again=again))
+            else:
+                self._settling.settle(record_id, decided)
+        return items
+
+    async def _place(self, items: list[OpenItem]) -> None:
+        await self._look_up([item for item in items if self._settling.admit(item)])
+
+    async def _look_up(self, items: list[OpenItem]) -> None:
+        """Spare duplicates the trip: the ledger is only read here, and a claim is taken just before the request."""
+        if not items:
+            return
+        entries = await self._entries([item.item.identity for item in items])
+        for item, entry in zip(items, entries, strict=True):
+            if item.record.message not in self._settling.book:
+                self._settling.abandon(item)
+            elif entry is None or (not entry.registered and self._free(entry)):
+                self._lanes.add(item)
+            elif not entry.registered:
+                self._waiting.add(item)
+            elif item.again:
+                await self._doubt(item, entry)
+            else:
+                self._settling.settle_item(item, known(entry, item.item.object))
+
+    def _free(self, entry: Entry) -> bool:
+        return entry.expires_in <= 0 or entry.token == self._context.token
+
+    async def _doubt(self, item: OpenItem, entry: Entry) -> None:
+        """An operator sent the record again: a registered claim counts only if Darwin holds the item."""
+        there = await self._asking.holds(item.item)
+        if there is None:
+            self._waiting.add(item)
+        elif there:
+            self._settling.settle_item(item, known(entry, item.item.object))
+        else:
+            item.supersedes = entry.at
+            self._lanes.add(item)
+
+    async def _entries(self, identities: list[Identity]) -> list[Entry | None]:
+        """The ledger's answer, however long it takes: without it nothing can be sent either."""
+        for failures in count(1):
+            self._context.heartbeats.beat(PART)
+            try:
+                entries = await self._ledger.look_up(identities)
+            except OutsideError as error:
+                self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
+                await asyncio.sleep(backoff(failures, random.random(), longest=10.0))  # noqa: S311 - jitter
+            else:
+                self._context.situation.clear(Name.LEDGER_UNREACHABLE, "ledger")
+                return entries
+        raise AssertionError("count() never ends")
