@@ -101,7 +101,9 @@ def test_a_bug_is_not_hidden_by_an_error_outside(monkeypatch: pytest.MonkeyPatch
         cli.main(["run"])
 
 
-def test_no_secret_is_in_what_is_printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_no_secret_is_in_what_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Law 9."""
     put(monkeypatch, "run", failing(Refused(f"Darwin refused {KEY}")))
     cli.main(["run"])
@@ -117,7 +119,9 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
 
 
 def test_the_package_can_be_run_as_a_module() -> None:
-    ended = subprocess.run([sys.executable, "-m", "worker"], capture_output=True, text=True, timeout=60, check=False)  # noqa: S603 - our own interpreter and package
+    ended = subprocess.run(
+        [sys.executable, "-m", "worker"], capture_output=True, text=True, timeout=60, check=False
+    )
 
     assert ended.returncode == 2
     assert ended.stderr.startswith("usage: darwin-worker")

@@ -26,7 +26,9 @@ def test_clearing_hands_back_what_was_raised_and_only_once() -> None:
     conditions = Conditions()
     conditions.raise_(Name.KEY_REFUSED, "acme", "status 401", 100.0)
 
-    assert conditions.clear(Name.KEY_REFUSED, "acme") == Condition(Name.KEY_REFUSED, "acme", 100.0, "status 401")
+    assert conditions.clear(Name.KEY_REFUSED, "acme") == Condition(
+        Name.KEY_REFUSED, "acme", 100.0, "status 401"
+    )
     assert conditions.clear(Name.KEY_REFUSED, "acme") is None
     assert conditions.now() == ()
 

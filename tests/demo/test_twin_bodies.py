@@ -211,9 +211,7 @@ def test_the_errors_of_items_stand_at_their_items() -> None:
         ("options.force_tiling", {"options": {"force_tiling": True}}),
     ],
 )
-def test_a_wrong_envelope_is_refused_by_the_name_of_the_field(
-    field: str, envelope: dict[str, object]
-) -> None:
+def test_a_wrong_envelope_is_refused_by_the_name_of_the_field(field: str, envelope: dict[str, Json]) -> None:
     status, body = Calls().register(photo(), **envelope)
     assert (status, list(body["errors"])) == (422, [field])
 

@@ -272,7 +272,7 @@ def test_a_revoked_key_is_401_and_a_paused_team_403_until_switched_back() -> Non
 
 def test_a_body_that_is_no_json_is_400_and_one_of_another_type_415() -> None:
     calls = Calls()
-    assert calls.ask("POST", REGISTER, body=b"{").status == 400
+    assert {calls.ask("POST", REGISTER, body=body).status for body in (b"", b"{", b"\xff", b"NaN")} == {400}
     headers = {"Authorization": f"ApiKey {KEY}", "Content-Type": "text/plain"}
     assert calls.twin.handle("POST", REGISTER, query=(), headers=headers, body=b"{}", now=0.0).status == 415
 

@@ -62,7 +62,10 @@ async def test_metrics_are_served_as_prometheus_text(client: aiohttp.ClientSessi
     async with client.get("/metrics") as answer:
         assert answer.status == 200
         assert answer.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-        assert "# HELP darwin_worker_records_open Records received that have no outcome yet.\n" in await answer.text()
+        assert (
+            "# HELP darwin_worker_records_open Records received that have no outcome yet.\n"
+            in await answer.text()
+        )
 
 
 async def test_gauges_are_brought_up_to_date_before_each_scrape(client: aiohttp.ClientSession) -> None:
@@ -97,7 +100,9 @@ async def test_an_idle_or_paused_worker_is_healthy(client: aiohttp.ClientSession
         assert await answer.json() == {"healthy": True, "silent_seconds": {}}
 
 
-async def test_a_part_that_is_silent_for_sixty_seconds_is_named(client: aiohttp.ClientSession, worker: Worker) -> None:
+async def test_a_part_that_is_silent_for_sixty_seconds_is_named(
+    client: aiohttp.ClientSession, worker: Worker
+) -> None:
     """Law 11."""
     worker.ages = {"intake": 60.0, "leasing": 1.0}
 
@@ -134,12 +139,18 @@ async def test_readiness_says_which_condition_fails_since_when_and_why(
         }
 
 
-async def test_a_paused_lane_is_shown_by_a_ready_worker(client: aiohttp.ClientSession, worker: Worker) -> None:
+async def test_a_paused_lane_is_shown_by_a_ready_worker(
+    client: aiohttp.ClientSession, worker: Worker
+) -> None:
     worker.raised = [Condition(Name.LANE_PAUSED, "acme/line from prod", 0.0, "status 404")]
 
     async with client.get("/readyz") as answer:
         body = await answer.json()
-        assert (answer.status, body["ready"], body["conditions"][0]["condition"]) == (200, True, "lane_paused")
+        assert (answer.status, body["ready"], body["conditions"][0]["condition"]) == (
+            200,
+            True,
+            "lane_paused",
+        )
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/healthz", "/readyz"])

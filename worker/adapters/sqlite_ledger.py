@@ -29,7 +29,7 @@ CREATE TABLE entries (
     token TEXT NOT NULL,
     since REAL NOT NULL,
     at REAL NOT NULL,
-    expires REAL NOT NULL,  -- of a claim; without meaning once registered
+    expires REAL NOT NULL,  -- of a claim, without meaning once registered
     PRIMARY KEY (team, dataset, path, name)
 ) WITHOUT ROWID;
 CREATE INDEX claims ON entries (expires) WHERE NOT registered;

@@ -69,7 +69,8 @@ class _Rule:
 
 
 class Routes:
-    """The routes in their order, what comes after them, and the storages by slug.
+    """The routes in their order, what comes after them, and the storages by slug as the lanes name them. Until Darwin
+    has told its storages, routes can only be looked at, not decide.
 
     A *fallback* that is a route takes whatever no other route matched, so its bucket, prefix and glob do not choose.
     Raises ValueError for a glob that :func:`compile_glob` refuses. What else is wrong, :func:`problems` tells.
@@ -78,7 +79,7 @@ class Routes:
     def __init__(
         self,
         routes: tuple[Route, ...],
-        fallback: Route | Fallback = Fallback.IGNORE,
+        fallback: Route | Fallback,
         storages: Mapping[str, Storage] | None = None,
     ) -> None:
         self.routes = routes

@@ -10,6 +10,7 @@ from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.lanes import PROBE_EVERY, TeamPauseKind
 from worker.core.model import Lane, Reason
 from worker.pipeline.accounts import Account
+from worker.pipeline.context import Context
 from worker.pipeline.registering import Registering
 
 PART = "probing"

@@ -299,6 +299,8 @@ class Settling:
 
     async def give_back(self, numbers: list[int]) -> None:
         """Show the messages to others at once. Those that SQS does not take back come back when their lease ends."""
+        if not numbers:
+            return
         messages = [self.book[number].message for number in numbers]
         given = self._queue.extend(messages, 0)
         results = await self._tried(Name.SQS_UNREACHABLE, "giving back", given, len(messages))

@@ -56,3 +56,7 @@ class Stop:
     @property
     def settling_ends(self) -> float:
         return self._since + self._drain * SETTLING
+
+    @property
+    def ends(self) -> float:
+        return self._since + self._drain

@@ -187,6 +187,11 @@ def _unprocessable(errors: schema.Errors) -> Reply:
 def _parsed(body: bytes) -> object:
     """The JSON value, or None when it is none."""
     try:
-        return json.loads(body)
+        return json.loads(body, parse_constant=_no_constant)
     except ValueError:
         return None
+
+
+def _no_constant(word: str) -> object:
+    """Python reads NaN and Infinity; JSON has neither (RFC 8259 section 6)."""
+    raise ValueError(f"{word} is no JSON")

@@ -1,0 +1,480 @@
+"""From a record to an item or an outcome."""
+
+import fnmatch
+import time
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from worker.core.darwin import Storage
+from worker.core.model import (
+    Item,
+    ItemType,
+    Kind,
+    Lane,
+    Mode,
+    OnExisting,
+    Outcome,
+    Reason,
+    Record,
+    S3Object,
+)
+from worker.core.routing import Fallback, Route, Routes, compile_glob, problems
+
+LANE = Lane("acme", "intake", "media")
+OTHER_LANE = Lane("acme", "scans", "clinic")
+STORAGES = {
+    "media": Storage("media", "media", Mode.READ_WRITE, "aws", "acme-media", "darwin/data"),
+    "clinic": Storage("clinic", "clinic", Mode.READ_WRITE, "aws", "acme-clinic", ""),
+}
+ALL = Route("all", LANE)
+
+
+def created(key: str, bucket: str = "acme-media", size: int | None = 7) -> Record:
+    return Record(S3Object(bucket, key, size=size), "ObjectCreated:Put", 1.0)
+
+
+def decide(record: Record, *routes: Route, fallback: Route | Fallback = Fallback.IGNORE) -> Item | Outcome:
+    return Routes(routes, fallback, STORAGES).decide(record)
+
+
+def item_of(record: Record, *routes: Route, fallback: Route | Fallback = Fallback.IGNORE) -> Item:
+    item = decide(record, *routes, fallback=fallback)
+    assert isinstance(item, Item)
+    return item
+
+
+def test_a_record_becomes_an_item_of_its_route() -> None:
+    record = created("incoming/line-3/weld 07.JPG")
+    route = Route("welds", LANE, prefix="incoming", on_existing=OnExisting.ACCEPT)
+    assert decide(record, route) == Item(
+        lane=LANE,
+        path="/line-3",
+        name="weld 07.JPG",
+        object=record.object,
+        route="welds",
+        type=ItemType.IMAGE,
+        on_existing=OnExisting.ACCEPT,
+    )
+
+
+@pytest.mark.parametrize(
+    ("event", "reason", "detail"),
+    [
+        (
+            "ObjectRemoved:Delete",
+            Reason.OBJECT_REMOVED,
+            "The event tells of an object that was removed.",
+        ),
+        (
+            "ObjectRemoved:DeleteMarkerCreated",
+            Reason.OBJECT_REMOVED,
+            "The event tells of an object that was removed.",
+        ),
+        (
+            "LifecycleExpiration:Delete",
+            Reason.OBJECT_REMOVED,
+            "The event tells of an object that was removed.",
+        ),
+        ("ObjectRestore:Completed", Reason.OTHER_EVENT, "The event does not tell of a new object."),
+        ("ObjectTagging:Put", Reason.OTHER_EVENT, "The event does not tell of a new object."),
+        ("ObjectCreatedOnMars:Put", Reason.OTHER_EVENT, "The event does not tell of a new object."),
+        ("LifecycleTransition", Reason.OTHER_EVENT, "The event does not tell of a new object."),
+        ("", Reason.OTHER_EVENT, "The event does not tell of a new object."),
+    ],
+)
+def test_only_new_objects_are_registered(event: str, reason: Reason, detail: str) -> None:
+    """Row: ignored, delete event."""
+    record = replace(created("a.png"), event=event)
+    assert decide(record, ALL) == Outcome(Kind.IGNORED, reason, detail)
+
+
+@pytest.mark.parametrize("kind", ["Put", "Post", "Copy", "CompleteMultipartUpload", "Unknown"])
+def test_every_way_to_create_an_object_counts(kind: str) -> None:
+    record = replace(created("a.png"), event=f"ObjectCreated:{kind}")
+    assert item_of(record, ALL).name == "a.png"
+
+
+@pytest.mark.parametrize("key", ["incoming/", "incoming/line-3/", "incoming_$folder$", "/"])
+def test_a_folder_marker_is_ignored(key: str) -> None:
+    """Row: ignored, folder marker."""
+    assert decide(created(key, size=None), ALL) == Outcome(
+        Kind.IGNORED, Reason.FOLDER_MARKER, "The object only marks a folder."
+    )
+
+
+def test_an_empty_object_is_ignored_and_one_of_unknown_size_is_not_empty() -> None:
+    """Row: ignored, empty object."""
+    assert decide(created("a.png", size=0), ALL) == Outcome(
+        Kind.IGNORED, Reason.EMPTY_OBJECT, "The object is empty."
+    )
+    assert item_of(created("a.png", size=None), ALL).name == "a.png"
+
+
+UUIDS = "0d6f5f0e-3a55-4a0e-9f2e-7d0f3f0a1111", "5c0b6c2e-1d0e-4d34-8a4b-0a2f3f0a2222"
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key"),
+    [
+        ("acme-media", "darwin/data/a.png"),
+        ("acme-media", f"a.png/uploads/{UUIDS[0]}/thumbnails/0.jpg"),
+        ("acme-clinic", f"a.png/uploads/{UUIDS[0]}/thumbnails/0.jpg"),
+        ("acme-clinic", f"{UUIDS[0]}/files/{UUIDS[1]}/thumbnail.jpg"),
+    ],
+)
+def test_what_darwin_wrote_is_ignored_whatever_the_routes_say(bucket: str, key: str) -> None:
+    """Law 5. Row: ignored, Darwin's own artefacts."""
+    assert decide(created(key, bucket), Route("r", OTHER_LANE), fallback=ALL) == Outcome(
+        Kind.IGNORED, Reason.DARWIN_ARTEFACT, "Darwin itself wrote the object."
+    )
+
+
+def test_the_prefix_of_a_storage_means_nothing_in_another_bucket() -> None:
+    route = Route("scans", OTHER_LANE, bucket="acme-clinic")
+    assert item_of(created("darwin/data/a.png", "acme-clinic"), route).path == "/darwin/data"
+
+
+@pytest.mark.parametrize(
+    ("route", "matches"),
+    [
+        (ALL, True),
+        (Route("r", LANE, bucket="acme-media"), True),
+        (Route("r", LANE, bucket="acme"), False),
+        (Route("r", LANE, prefix="in"), True),
+        (Route("r", LANE, prefix="/in/line-3/"), True),
+        (Route("r", LANE, prefix="in/line"), False),
+        (Route("r", LANE, prefix="In"), False),
+        (Route("r", LANE, glob="**/*.png"), True),
+        (Route("r", LANE, glob="**/*.PNG"), False),
+        (Route("r", LANE, glob="*.png"), False),
+        (Route("r", LANE, prefix="in/line-3", glob="*.png"), True),
+        (Route("r", LANE, prefix="in", glob="line-[0-9]/*.{jpg,png}"), True),
+        (Route("r", LANE, prefix="in", glob="line-[0-9]/*.{jpg,tif}"), False),
+        (Route("r", LANE, prefix="in", glob="in/**"), False),
+    ],
+)
+def test_a_route_chooses_by_bucket_prefix_and_glob(route: Route, matches: bool) -> None:
+    decided = decide(created("in/line-3/a.png"), route)
+    assert isinstance(decided, Item) is matches
+    assert matches or decided == Outcome(Kind.IGNORED, Reason.NO_ROUTE, "No route matches the object.")
+
+
+def test_the_first_route_that_matches_decides() -> None:
+    routes = [
+        Route("elsewhere", LANE, prefix="elsewhere"),
+        Route("first", LANE, prefix="in", path="/first"),
+        Route("second", LANE, prefix="in", path="/second"),
+    ]
+    item = item_of(created("in/a.png"), *routes)
+    assert (item.route, item.path) == ("first", "/first")
+
+
+def test_what_no_route_matches_goes_the_operators_way() -> None:
+    """Rows: ignored, no route; dead letter if so configured."""
+    record, route = created("out/a.png"), Route("r", LANE, prefix="in")
+    detail = "No route matches the object."
+    assert decide(record, route, fallback=Fallback.IGNORE) == Outcome(Kind.IGNORED, Reason.NO_ROUTE, detail)
+    assert decide(record, route, fallback=Fallback.DEAD_LETTER) == Outcome(
+        Kind.BLOCKED, Reason.NO_ROUTE, detail
+    )
+    last = Route("rest", LANE, path="/rest/{folder}")
+    assert item_of(record, route, fallback=last).path == "/rest/out"
+
+
+def test_an_object_in_a_bucket_that_the_storage_does_not_read_is_rejected() -> None:
+    assert decide(created("a.png", "acme-clinic"), ALL) == Outcome(
+        Kind.REJECTED,
+        Reason.OTHER_BUCKET,
+        "The object lies in bucket 'acme-clinic', but storage 'media' of route 'all' reads bucket 'acme-media'.",
+    )
+
+
+def test_a_route_whose_storage_darwin_does_not_list_blocks() -> None:
+    """Its prefix and its bucket are unknown, so nothing may be registered from it."""
+    route = Route("gone", Lane("acme", "intake", "attic"))
+    assert decide(created("a.png"), route) == Outcome(
+        Kind.BLOCKED,
+        Reason.STORAGE_MISSING,
+        "Route 'gone' registers from storage 'attic', which Darwin does not list.",
+    )
+
+
+def test_a_key_that_darwin_cannot_take_is_rejected() -> None:
+    """Row: rejected."""
+    assert decide(created("in/../a.png"), ALL) == Outcome(
+        Kind.REJECTED,
+        Reason.INVALID_KEY,
+        'The key has a segment "." or "..", which paths would take for a way up or down.',
+    )
+
+
+@pytest.mark.parametrize(("key", "what"), [("notes.TXT", "the extension '.txt'"), ("README", "no extension")])
+def test_a_file_of_unsupported_type_is_rejected(key: str, what: str) -> None:
+    """Row: rejected."""
+    assert decide(created(key), ALL) == Outcome(
+        Kind.REJECTED,
+        Reason.UNSUPPORTED_TYPE,
+        f"The name has {what}, which no type is known for; the route's type or types can name one.",
+    )
+
+
+def test_a_routes_own_types_come_before_the_known_ones() -> None:
+    by_extension = Route("r", LANE, types={".HEIC": ItemType.IMAGE, "png": ItemType.DICOM})
+    assert item_of(created("a.heic"), by_extension).type is ItemType.IMAGE
+    assert item_of(created("a.png"), by_extension).type is ItemType.DICOM
+    assert item_of(created("a.ndpi"), by_extension).type is None
+    for_all = Route("r", LANE, type=ItemType.VIDEO, types={"png": ItemType.DICOM})
+    assert item_of(created("a.png"), for_all).type is ItemType.VIDEO
+    assert item_of(created("README"), for_all).type is ItemType.VIDEO
+
+
+# -- globs ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("glob", "key", "matches"),
+    [
+        ("*", "a.png", True),
+        ("*", ".a", True),
+        ("*", "a/b", False),
+        ("**", "a/b/.c", True),
+        ("**/*.png", "a.png", True),
+        ("**/*.png", "a/.b/c.png", True),
+        ("a/**/c.png", "a/c.png", True),
+        ("a/?.png", "a/b.png", True),
+        ("[!a].png", "b.png", True),
+        ("{a,b}/{1..3}.png", "b/2.png", True),
+        (r"\*.png", "*.png", True),
+        (r"\*.png", "a.png", False),
+        ("a b+(c).png", "a b+(c).png", True),
+        ("!a.png", "!a.png", True),
+        ("*.png", "a.png\n", False),
+        ("*.png", "a\nb.png", True),
+        ("*", "a\\b", True),
+    ],
+)
+def test_a_glob_means_what_shells_mean_by_it(glob: str, key: str, matches: bool) -> None:
+    assert compile_glob(glob)(key) is matches
+
+
+@pytest.mark.parametrize(
+    ("glob", "why"),
+    [
+        ("", "can match nothing"),
+        ("/a.png", "can match nothing"),
+        ("**/a/**/b/**/*.png", r'more than 2 times "\*\*"'),
+        ("{1..1000}.png", "more than 100 alternatives"),
+    ],
+)
+def test_a_glob_that_cannot_work_well_is_refused_with_a_reason(glob: str, why: str) -> None:
+    with pytest.raises(ValueError, match=why):
+        compile_glob(glob)
+
+
+@given(st.text(max_size=30) | st.text(st.sampled_from("a*?[]{}!,\\./-("), max_size=30), st.text(max_size=30))
+def test_any_glob_is_refused_or_gives_an_answer_on_any_key(glob: str, key: str) -> None:
+    try:
+        matches = compile_glob(glob)
+    except ValueError as refused:
+        assert "The " in str(refused)
+    else:
+        assert matches(key) in (True, False)
+
+
+@pytest.mark.parametrize("glob", ["**/a/**/*a*a*a*b", "*a*a*a*a*a*a*b", "**/**", "**/*?*?*?*?b"])
+@pytest.mark.parametrize("key", ["a" * 1024, "a/" * 512, "/" * 1024])
+def test_no_key_makes_a_glob_run_away(glob: str, key: str) -> None:
+    """Whoever uploads chooses the key; without bounds these would take minutes and more."""
+    matches = compile_glob(glob)
+    before = time.process_time()
+    matches(key)
+    assert time.process_time() - before < 1
+
+
+# -- problems -------------------------------------------------------------------------------------------------------
+
+
+def problems_of(*routes: Route, fallback: Route | Fallback = Fallback.IGNORE) -> list[str]:
+    return problems(Routes(routes, fallback, STORAGES))
+
+
+def test_sound_routes_have_no_problems() -> None:
+    assert problems_of(
+        Route("welds", LANE, prefix="incoming/welds"),
+        Route("seams", LANE, prefix="incoming", glob="**/*.png"),
+        Route("rest", LANE, prefix="incoming"),
+        Route("root", LANE, bucket="acme-media"),
+        Route("beside", LANE, bucket="acme-media", prefix="darwin/database", glob="*"),
+        Route("scans", OTHER_LANE, bucket="acme-clinic", prefix="darwin/data"),
+        Route("attic", Lane("acme", "intake", "attic"), prefix="darwin/data", glob="*"),
+        fallback=Route("last", LANE),
+    ) == [
+        "Route 'beside' can never match: route 'root' stands before it and takes all that lies below prefix ''. "
+        "Put 'beside' first."
+    ]
+    assert problems_of() == []
+    assert problems_of(ALL) == []
+
+
+@pytest.mark.parametrize("prefix", ["darwin/data", "/darwin/data/", "darwin/data/welds"])
+@pytest.mark.parametrize("bucket", [None, "acme-media"])
+def test_a_route_that_watches_where_darwin_writes_is_a_problem(prefix: str, bucket: str | None) -> None:
+    """Law 5: a configuration that would loop is refused at start."""
+    route = Route("loop", LANE, bucket=bucket, prefix=prefix, glob="*.png")
+    assert problems_of(route) == [
+        f"Route 'loop' watches prefix {prefix!r} of bucket 'acme-media', where Darwin writes what it makes for "
+        "storage 'media' (prefix 'darwin/data'): what it wrote would be registered again, without end. "
+        "Watch another prefix, or change the storage's."
+    ]
+
+
+def test_a_route_may_watch_what_holds_the_prefix_of_the_storage() -> None:
+    """Law 5: what Darwin wrote there is set aside record by record."""
+    assert problems_of(Route("r", LANE, prefix="darwin")) == []
+    assert problems_of(Route("r", OTHER_LANE)) == []
+
+
+def test_a_route_on_another_bucket_than_its_storages_is_a_problem() -> None:
+    assert problems_of(Route("r", LANE, bucket="acme-clinic")) == [
+        "Route 'r' watches bucket 'acme-clinic', but its storage 'media' reads bucket 'acme-media': "
+        "name that bucket, or a storage on the watched one."
+    ]
+
+
+def test_names_must_differ() -> None:
+    assert problems_of(
+        Route("r", LANE, prefix="a"), Route("r", LANE, prefix="b"), fallback=Route("r", LANE)
+    ) == ["Two routes are named 'r': give each a name of its own."]
+
+
+@pytest.mark.parametrize(
+    ("earlier", "later", "hidden"),
+    [
+        (Route("e", LANE), Route("l", LANE), True),
+        (Route("e", LANE, prefix="a"), Route("l", LANE, prefix="a/b"), True),
+        (Route("e", LANE, prefix="a/"), Route("l", LANE, prefix="a", glob="*.png"), True),
+        (Route("e", LANE), Route("l", LANE, bucket="acme-media"), True),
+        (Route("e", LANE, bucket="acme-media"), Route("l", LANE, bucket="acme-media"), True),
+        (Route("e", LANE, bucket="acme-media"), Route("l", LANE), False),
+        (Route("e", LANE, prefix="a/b"), Route("l", LANE, prefix="a"), False),
+        (Route("e", LANE, prefix="a"), Route("l", LANE, prefix="ab"), False),
+        (Route("e", LANE, glob="*.png"), Route("l", LANE), False),
+    ],
+)
+def test_a_route_behind_one_that_takes_all_is_a_problem(earlier: Route, later: Route, hidden: bool) -> None:
+    assert bool(problems_of(earlier, later)) is hidden
+
+
+# -- properties -----------------------------------------------------------------------------------------------------
+
+segments = st.text(st.sampled_from("ab."), min_size=1, max_size=3).filter(lambda s: s.strip("."))
+file_names = st.builds("{}.{}".format, segments, st.sampled_from(["png", "mp4", "txt"]))
+tame_keys = st.builds(
+    lambda folders, name: "/".join([*folders, name]), st.lists(segments, max_size=4), file_names
+)
+globs = st.lists(
+    st.sampled_from(["**", "*", "a*", "?", "*.png", "[ab]*", "*.txt"]), min_size=1, max_size=4
+).filter(lambda parts: parts.count("**") <= 2)
+routes = st.builds(
+    Route,
+    name=st.text(max_size=3),
+    lane=st.sampled_from([LANE, OTHER_LANE]),
+    bucket=st.sampled_from([None, "acme-media", "acme-clinic"]),
+    prefix=st.lists(segments, max_size=2).map("/".join),
+    glob=st.none() | globs.map("/".join),
+)
+fallbacks = st.sampled_from(Fallback) | st.builds(Route, name=st.just("last"), lane=st.just(LANE))
+
+
+def glob_reference(pattern: list[str], key: list[str]) -> bool:
+    """Segment by segment, by trying everything."""
+    if not pattern:
+        return not key
+    head, *rest = pattern
+    if head == "**":
+        if not rest:
+            return True
+        return any(glob_reference(rest, key[skip:]) for skip in range(len(key)))
+    return bool(key) and fnmatch.fnmatchcase(key[0], head) and glob_reference(rest, key[1:])
+
+
+def matches_reference(route: Route, bucket: str, key: str) -> bool:
+    prefix = [part for part in route.prefix.split("/") if part]
+    parts = key.split("/")
+    if route.bucket not in (None, bucket) or parts[: len(prefix)] != prefix or len(parts) == len(prefix):
+        return False
+    return route.glob is None or glob_reference(route.glob.split("/"), parts[len(prefix) :])
+
+
+@settings(max_examples=300)
+@given(st.lists(routes, max_size=5), fallbacks, tame_keys, st.sampled_from(["acme-media", "acme-clinic"]))
+def test_first_match_equals_the_naive_reference(
+    several: list[Route], fallback: Route | Fallback, key: str, bucket: str
+) -> None:
+    decided = Routes(tuple(several), fallback, STORAGES).decide(created(key, bucket))
+    last = [fallback] if isinstance(fallback, Route) else []
+    chosen: Any = next(iter([r for r in several if matches_reference(r, bucket, key)] + last), None)
+    if chosen is None:
+        assert isinstance(decided, Outcome)
+        assert decided.reason is Reason.NO_ROUTE
+    elif STORAGES[chosen.lane.storage].bucket != bucket:
+        assert isinstance(decided, Outcome)
+        assert decided.reason is Reason.OTHER_BUCKET
+    elif key.endswith(".txt"):
+        assert isinstance(decided, Outcome)
+        assert decided.reason is Reason.UNSUPPORTED_TYPE
+    else:
+        assert isinstance(decided, Item)
+        assert (decided.route, decided.lane) == (chosen.name, chosen.lane)
+        assert decided.name == key.rsplit("/", maxsplit=1)[-1]
+
+
+wild_keys = st.text(max_size=30) | st.text(st.characters(codec=None), max_size=10) | tame_keys
+
+
+@given(
+    st.lists(routes, max_size=3),
+    fallbacks,
+    st.builds(
+        Record,
+        st.builds(
+            S3Object,
+            st.sampled_from(["acme-media", "acme-clinic", "x"]),
+            wild_keys,
+            size=st.none() | st.integers(0),
+        ),
+        st.sampled_from(["ObjectCreated:Put", "ObjectRemoved:Delete"]) | st.text(),
+    ),
+)
+def test_every_record_becomes_an_item_or_an_outcome(
+    several: list[Route], fallback: Route | Fallback, record: Record
+) -> None:
+    """Law 5: and no item lies under the prefix of a storage."""
+    table = Routes(tuple(several), fallback, STORAGES)
+    decided = table.decide(record)
+    if isinstance(decided, Item):
+        assert decided.object == record.object
+        assert not decided.object.key.startswith(("darwin/data/", "/"))
+        assert decided.object.bucket == STORAGES[decided.lane.storage].bucket
+    else:
+        assert decided.kind in (Kind.IGNORED, Kind.BLOCKED, Kind.REJECTED)
+        assert decided.detail.endswith(".")
+    assert all(problem.endswith(".") for problem in problems(table))
+
+
+@given(st.lists(routes, max_size=4), tame_keys)
+def test_a_route_said_to_match_never_does_not(several: list[Route], key: str) -> None:
+    """Judged with names of their own."""
+    named = [replace(route, name=f"r{index}") for index, route in enumerate(several)]
+    hidden = {
+        route.name
+        for route in named
+        if any(text.startswith(f"Route {route.name!r} can never match") for text in problems_of(*named))
+    }
+    for bucket in ("acme-media", "acme-clinic"):
+        decided = decide(created(key, bucket), *named)
+        assert not isinstance(decided, Item) or decided.route not in hidden

@@ -1,0 +1,109 @@
+"""The flow as one thing: the parts in their order, how they start, and how they end (law 6).
+
+Closing the top ends the rest: intake closes sorting, sorting closes the lanes, and when the lanes are done nobody
+reports to settling any more. Leasing lives beside all of it and ends last, so that whatever is open stays ours.
+"""
+
+import asyncio
+from collections.abc import Mapping
+
+from worker.core.conditions import Name
+from worker.core.leases import Leases
+from worker.core.routing import Routes
+from worker.pipeline.accounts import Account
+from worker.pipeline.asking import Asking
+from worker.pipeline.channel import IDLE_WAIT, Channel
+from worker.pipeline.context import Context
+from worker.pipeline.intake import POLLERS, Intake
+from worker.pipeline.lanes import Lanes
+from worker.pipeline.leasing import Leasing
+from worker.pipeline.ports import Ledger, Queue
+from worker.pipeline.probing import Probing
+from worker.pipeline.registering import Registering
+from worker.pipeline.settling import Settling
+from worker.pipeline.sorting import Sorting
+from worker.pipeline.waiting import WaitingRoom
+
+
+class Flow:
+    """From a queue to Darwin. Times in seconds; *suspect_from* is a receive count, *items_per_second* what one team's
+    quota can carry at most.
+    """
+
+    def __init__(
+        self,
+        context: Context,
+        *,
+        queue: Queue,
+        dead_letters: Queue,
+        ledger: Ledger,
+        accounts: Mapping[str, Account],
+        routes: Routes,
+        visibility: float,
+        wait: float,
+        request_timeout: float,
+        items_per_second: float,
+        suspect_from: int,
+    ) -> None:
+        self._context = context
+        leases = Leases(visibility)
+        inbox: Channel[int] = Channel(context.open_records + POLLERS)
+        waiting = WaitingRoom()
+        asking = Asking(accounts)
+        self.settling = Settling(context, queue, dead_letters, leases, waiting)
+        self._leasing = Leasing(context, queue, leases, self.settling)
+        registering = Registering(context, ledger, asking, self.settling, waiting, timeout=request_timeout)
+        self._probings = [Probing(context, account, registering) for account in accounts.values()]
+        self._lanes = Lanes(context, accounts, registering, self.settling, items_per_second)
+        self._sorting = Sorting(context, inbox, routes, ledger, asking, self._lanes, self.settling, waiting)
+        self._intake = Intake(
+            context, queue, self.settling, inbox, self._may_receive, suspect_from=suspect_from, wait=wait
+        )
+
+    def _may_receive(self) -> bool:
+        return not (self._lanes.all_paused() or self._context.situation.has(Name.LEDGER_UNREACHABLE))
+
+    async def run(self) -> None:
+        """Until a stop is asked for, and everything open is settled or given back."""
+        async with asyncio.TaskGroup() as beside:
+            beside.create_task(self._leasing.run(), name="leasing")
+            for probing in self._probings:
+                beside.create_task(probing.run(), name="probing")
+            await self._run_until_settled()
+            await self._hand_back()
+            self._leasing.end()
+
+    async def _run_until_settled(self) -> None:
+        """The flow itself; what a stop does not leave the time for is broken off."""
+        try:
+            async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(self._set(deadline), name="deadline")
+                tasks.create_task(self.settling.run(), name="settling")
+                async with asyncio.TaskGroup() as sending:
+                    sending.create_task(self._intake.run(), name="intake")
+                    sending.create_task(self._sort(), name="sorting")
+                    sending.create_task(self._lanes.run(), name="lanes")
+                self.settling.end()
+                watching.cancel()
+        except TimeoutError:
+            # What is open is given back; an answer that was not waited for lets its claims lapse.
+            return
+
+    async def _set(self, deadline: asyncio.Timeout) -> None:
+        while not self._context.stop.asked:
+            await self._context.stop.wait(IDLE_WAIT)
+        deadline.reschedule(self._context.stop.settling_ends)
+
+    async def _sort(self) -> None:
+        await self._sorting.run()
+        self._lanes.close()
+
+    async def _hand_back(self) -> None:
+        """Release the claims of what was not sent, and show its messages to others at once."""
+        try:
+            async with asyncio.timeout_at(self._context.stop.ends):
+                await self._lanes.leave()
+                await self.settling.give_back(self.settling.book.numbers())
+        except TimeoutError:
+            # What was not given back comes back by itself when its lease ends.
+            return
