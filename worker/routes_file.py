@@ -111,7 +111,7 @@ def read_routes(path: Path, team: str) -> Wanted:
     routes = tuple(_route(rule, file.types, team) for rule in file.routes)
     last = file.otherwise
     otherwise = last if isinstance(last, Fallback) else _last_route(last, file.types, team)
-    wrong = problems(Routes(routes, otherwise))
+    wrong = problems(Routes(routes, otherwise, {}))
     if wrong:
         raise SettingsError([f"{path}: {sentence}" for sentence in wrong])
     return Wanted(routes, otherwise)

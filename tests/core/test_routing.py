@@ -279,10 +279,9 @@ def test_a_glob_that_cannot_work_well_is_refused_with_a_reason(glob: str, why: s
 def test_any_glob_is_refused_or_gives_an_answer_on_any_key(glob: str, key: str) -> None:
     try:
         matches = compile_glob(glob)
-    except ValueError as refused:
-        assert "The " in str(refused)
-    else:
-        assert matches(key) in (True, False)
+    except ValueError:
+        return
+    assert matches(key) in (True, False)
 
 
 @pytest.mark.parametrize("glob", ["**/a/**/*a*a*a*b", "*a*a*a*a*a*a*b", "**/**", "**/*?*?*?*?b"])
@@ -313,8 +312,10 @@ def test_sound_routes_have_no_problems() -> None:
         Route("attic", Lane("acme", "intake", "attic"), prefix="darwin/data", glob="*"),
         fallback=Route("last", LANE),
     ) == [
-        "Route 'beside' can never match: route 'root' stands before it and takes all that lies below prefix ''. "
-        "Put 'beside' first."
+        (
+            "Route 'beside' can never match: route 'root' stands before it and takes all that lies below prefix ''. "
+            "Put 'beside' first."
+        )
     ]
     assert problems_of() == []
     assert problems_of(ALL) == []
@@ -326,9 +327,11 @@ def test_a_route_that_watches_where_darwin_writes_is_a_problem(prefix: str, buck
     """Law 5: a configuration that would loop is refused at start."""
     route = Route("loop", LANE, bucket=bucket, prefix=prefix, glob="*.png")
     assert problems_of(route) == [
-        f"Route 'loop' watches prefix {prefix!r} of bucket 'acme-media', where Darwin writes what it makes for "
-        "storage 'media' (prefix 'darwin/data'): what it wrote would be registered again, without end. "
-        "Watch another prefix, or change the storage's."
+        (
+            f"Route 'loop' watches prefix {prefix!r} of bucket 'acme-media', where Darwin writes what it makes for "
+            "storage 'media' (prefix 'darwin/data'): what it wrote would be registered again, without end. "
+            "Watch another prefix, or change the storage's."
+        )
     ]
 
 
@@ -340,8 +343,10 @@ def test_a_route_may_watch_what_holds_the_prefix_of_the_storage() -> None:
 
 def test_a_route_on_another_bucket_than_its_storages_is_a_problem() -> None:
     assert problems_of(Route("r", LANE, bucket="acme-clinic")) == [
-        "Route 'r' watches bucket 'acme-clinic', but its storage 'media' reads bucket 'acme-media': "
-        "name that bucket, or a storage on the watched one."
+        (
+            "Route 'r' watches bucket 'acme-clinic', but its storage 'media' reads bucket 'acme-media': "
+            "name that bucket, or a storage on the watched one."
+        )
     ]
 
 
@@ -397,7 +402,7 @@ def glob_reference(pattern: list[str], key: list[str]) -> bool:
     head, *rest = pattern
     if head == "**":
         if not rest:
-            return True
+            return bool(key)
         return any(glob_reference(rest, key[skip:]) for skip in range(len(key)))
     return bool(key) and fnmatch.fnmatchcase(key[0], head) and glob_reference(rest, key[1:])
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from worker.core.asking import chunks_of_places
 from worker.core.claims import is_held
 from worker.core.darwin import HeldItem
 from worker.core.errors import OutsideError, Refused
@@ -27,10 +26,8 @@ class Asking:
             account.datasets = {known.slug: known.id for known in await account.darwin.datasets()}
         if dataset not in account.datasets:
             raise Refused(f"team {account.team} has no dataset {dataset}")
-        found = list[HeldItem]()
-        for places in chunks_of_places([(item.path, item.name) for item in items]):
-            found += await account.darwin.find_items(account.datasets[dataset], places)
-        return found
+        places = [(item.path, item.name) for item in items]
+        return await account.darwin.find_items(account.datasets[dataset], places)
 
     async def holds(self, item: Item) -> bool | None:
         """Whether Darwin holds an item of this path and name; None when it does not say now."""

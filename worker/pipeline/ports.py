@@ -65,7 +65,9 @@ class Quota(Protocol):
 
 
 class Darwin(Protocol):
-    """One team's API, with one key. No method waits for quota: who calls has taken the token."""
+    """One team's API, with one key. Who calls :meth:`register` has taken the token for it; the other methods take
+    theirs from the general bucket by themselves.
+    """
 
     async def register(self, lane: Lane, body: Mapping[str, object], within: float) -> Answer:
         """POST one batch. Whatever Darwin does becomes an :class:`Answer`, after *within* seconds at the latest;
@@ -82,7 +84,7 @@ class Darwin(Protocol):
     async def storages(self) -> list[Storage]: ...
 
     async def find_items(self, dataset_id: int, places: Sequence[tuple[str, str]]) -> list[HeldItem]:
-        """The items that Darwin holds at these (path, name) places, at most 50 of them; others may be among them."""
+        """The items that Darwin holds at these (path, name) places; others may be among them."""
         ...
 
     def reread_key(self) -> bool:
