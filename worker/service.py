@@ -162,8 +162,8 @@ async def open_darwin(settings: Settings) -> AsyncIterator[tuple[DarwinApi, Loca
 
 
 async def _token(quota: Quota) -> None:
-    while (wait := await quota.take()) > 0:
-        await asyncio.sleep(wait)  # noqa: ASYNC110 - the token comes by the clock, no event tells of it
+    while (wait := await quota.take()) > 0:  # noqa: ASYNC110 - the token comes by the clock, no event tells of it
+        await asyncio.sleep(wait)
 
 
 async def check_team(darwin: DarwinApi, team: str) -> None:
@@ -227,11 +227,7 @@ async def _first_look(context: Context, darwin: DarwinApi, team: str) -> list[St
         condition = Name.DARWIN_DOWN
         try:
             darwin.reread_key()
-            of_key = await darwin.team()
-            if of_key != team:
-                raise Refused(
-                    f"The API key belongs to team {of_key}, not to {team}: set DARWIN_TEAM or the key right."
-                )
+            await check_team(darwin, team)
             storages = await darwin.storages()
         except Refused as error:
             condition, why = Name.KEY_REFUSED, str(error)

@@ -1,7 +1,6 @@
 """From a record to an item or an outcome."""
 
 import fnmatch
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -9,32 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.core.darwin import Storage
+from tests.core.sample_routes import ALL, LANE, OTHER_LANE, STORAGES, created, routes, tame_keys
 from worker.core.model import (
     Item,
     ItemType,
     Kind,
     Lane,
-    Mode,
     OnExisting,
     Outcome,
     Reason,
     Record,
     S3Object,
 )
-from worker.core.routing import Fallback, Route, Routes, compile_glob, problems
-
-LANE = Lane("acme", "intake", "media")
-OTHER_LANE = Lane("acme", "scans", "clinic")
-STORAGES = {
-    "media": Storage("media", "media", Mode.READ_WRITE, "aws", "acme-media", "darwin/data"),
-    "clinic": Storage("clinic", "clinic", Mode.READ_WRITE, "aws", "acme-clinic", ""),
-}
-ALL = Route("all", LANE)
-
-
-def created(key: str, bucket: str = "acme-media", size: int | None = 7) -> Record:
-    return Record(S3Object(bucket, key, size=size), "ObjectCreated:Put", 1.0)
+from worker.core.routing import Fallback, Route, Routes, problems
 
 
 def decide(record: Record, *routes: Route, fallback: Route | Fallback = Fallback.IGNORE) -> Item | Outcome:
@@ -232,166 +218,6 @@ def test_a_routes_own_types_come_before_the_known_ones() -> None:
     assert item_of(created("README"), for_all).type is ItemType.VIDEO
 
 
-# -- globs ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("glob", "key", "matches"),
-    [
-        ("*", "a.png", True),
-        ("*", ".a", True),
-        ("*", "a/b", False),
-        ("**", "a/b/.c", True),
-        ("**/*.png", "a.png", True),
-        ("**/*.png", "a/.b/c.png", True),
-        ("a/**/c.png", "a/c.png", True),
-        ("a/?.png", "a/b.png", True),
-        ("[!a].png", "b.png", True),
-        ("{a,b}/{1..3}.png", "b/2.png", True),
-        (r"\*.png", "*.png", True),
-        (r"\*.png", "a.png", False),
-        ("a b+(c).png", "a b+(c).png", True),
-        ("!a.png", "!a.png", True),
-        ("*.png", "a.png\n", False),
-        ("*.png", "a\nb.png", True),
-        ("*", "a\\b", True),
-    ],
-)
-def test_a_glob_means_what_shells_mean_by_it(glob: str, key: str, matches: bool) -> None:
-    assert compile_glob(glob)(key) is matches
-
-
-@pytest.mark.parametrize(
-    ("glob", "why"),
-    [
-        ("", "can match nothing"),
-        ("/a.png", "can match nothing"),
-        ("**/a/**/b/**/*.png", r'more than 2 times "\*\*"'),
-        ("{1..1000}.png", "more than 100 alternatives"),
-    ],
-)
-def test_a_glob_that_cannot_work_well_is_refused_with_a_reason(glob: str, why: str) -> None:
-    with pytest.raises(ValueError, match=why):
-        compile_glob(glob)
-
-
-@given(st.text(max_size=30) | st.text(st.sampled_from("a*?[]{}!,\\./-("), max_size=30), st.text(max_size=30))
-def test_any_glob_is_refused_or_gives_an_answer_on_any_key(glob: str, key: str) -> None:
-    try:
-        matches = compile_glob(glob)
-    except ValueError:
-        return
-    assert matches(key) in (True, False)
-
-
-@pytest.mark.parametrize("glob", ["**/a/**/*a*a*a*b", "*a*a*a*a*a*a*b", "**/**", "**/*?*?*?*?b"])
-@pytest.mark.parametrize("key", ["a" * 1024, "a/" * 512, "/" * 1024])
-def test_no_key_makes_a_glob_run_away(glob: str, key: str) -> None:
-    """Whoever uploads chooses the key; without bounds these would take minutes and more."""
-    matches = compile_glob(glob)
-    before = time.process_time()
-    matches(key)
-    assert time.process_time() - before < 1
-
-
-# -- problems -------------------------------------------------------------------------------------------------------
-
-
-def problems_of(*routes: Route, fallback: Route | Fallback = Fallback.IGNORE) -> list[str]:
-    return problems(Routes(routes, fallback, STORAGES))
-
-
-def test_sound_routes_have_no_problems() -> None:
-    assert problems_of(
-        Route("welds", LANE, prefix="incoming/welds"),
-        Route("seams", LANE, prefix="incoming", glob="**/*.png"),
-        Route("rest", LANE, prefix="incoming"),
-        Route("root", LANE, bucket="acme-media"),
-        Route("beside", LANE, bucket="acme-media", prefix="darwin/database", glob="*"),
-        Route("scans", OTHER_LANE, bucket="acme-clinic", prefix="darwin/data"),
-        Route("attic", Lane("acme", "intake", "attic"), prefix="darwin/data", glob="*"),
-        fallback=Route("last", LANE),
-    ) == [
-        (
-            "Route 'beside' can never match: route 'root' stands before it and takes all that lies below prefix ''. "
-            "Put 'beside' first."
-        )
-    ]
-    assert problems_of() == []
-    assert problems_of(ALL) == []
-
-
-@pytest.mark.parametrize("prefix", ["darwin/data", "/darwin/data/", "darwin/data/welds"])
-@pytest.mark.parametrize("bucket", [None, "acme-media"])
-def test_a_route_that_watches_where_darwin_writes_is_a_problem(prefix: str, bucket: str | None) -> None:
-    """Law 5: a configuration that would loop is refused at start."""
-    route = Route("loop", LANE, bucket=bucket, prefix=prefix, glob="*.png")
-    assert problems_of(route) == [
-        (
-            f"Route 'loop' watches prefix {prefix!r} of bucket 'acme-media', where Darwin writes what it makes for "
-            "storage 'media' (prefix 'darwin/data'): what it wrote would be registered again, without end. "
-            "Watch another prefix, or change the storage's."
-        )
-    ]
-
-
-def test_a_route_may_watch_what_holds_the_prefix_of_the_storage() -> None:
-    """Law 5: what Darwin wrote there is set aside record by record."""
-    assert problems_of(Route("r", LANE, prefix="darwin")) == []
-    assert problems_of(Route("r", OTHER_LANE)) == []
-
-
-def test_a_route_on_another_bucket_than_its_storages_is_a_problem() -> None:
-    assert problems_of(Route("r", LANE, bucket="acme-clinic")) == [
-        (
-            "Route 'r' watches bucket 'acme-clinic', but its storage 'media' reads bucket 'acme-media': "
-            "name that bucket, or a storage on the watched one."
-        )
-    ]
-
-
-def test_names_must_differ() -> None:
-    assert problems_of(
-        Route("r", LANE, prefix="a"), Route("r", LANE, prefix="b"), fallback=Route("r", LANE)
-    ) == ["Two routes are named 'r': give each a name of its own."]
-
-
-@pytest.mark.parametrize(
-    ("earlier", "later", "hidden"),
-    [
-        (Route("e", LANE), Route("l", LANE), True),
-        (Route("e", LANE, prefix="a"), Route("l", LANE, prefix="a/b"), True),
-        (Route("e", LANE, prefix="a/"), Route("l", LANE, prefix="a", glob="*.png"), True),
-        (Route("e", LANE), Route("l", LANE, bucket="acme-media"), True),
-        (Route("e", LANE, bucket="acme-media"), Route("l", LANE, bucket="acme-media"), True),
-        (Route("e", LANE, bucket="acme-media"), Route("l", LANE), False),
-        (Route("e", LANE, prefix="a/b"), Route("l", LANE, prefix="a"), False),
-        (Route("e", LANE, prefix="a"), Route("l", LANE, prefix="ab"), False),
-        (Route("e", LANE, glob="*.png"), Route("l", LANE), False),
-    ],
-)
-def test_a_route_behind_one_that_takes_all_is_a_problem(earlier: Route, later: Route, hidden: bool) -> None:
-    assert bool(problems_of(earlier, later)) is hidden
-
-
-# -- properties -----------------------------------------------------------------------------------------------------
-
-segments = st.text(st.sampled_from("ab."), min_size=1, max_size=3).filter(lambda s: s.strip("."))
-file_names = st.builds("{}.{}".format, segments, st.sampled_from(["png", "mp4", "txt"]))
-tame_keys = st.builds(
-    lambda folders, name: "/".join([*folders, name]), st.lists(segments, max_size=4), file_names
-)
-globs = st.lists(
-    st.sampled_from(["**", "*", "a*", "?", "*.png", "[ab]*", "*.txt"]), min_size=1, max_size=4
-).filter(lambda parts: parts.count("**") <= 2)
-routes = st.builds(
-    Route,
-    name=st.text(max_size=3),
-    lane=st.sampled_from([LANE, OTHER_LANE]),
-    bucket=st.sampled_from([None, "acme-media", "acme-clinic"]),
-    prefix=st.lists(segments, max_size=2).map("/".join),
-    glob=st.none() | globs.map("/".join),
-)
 fallbacks = st.sampled_from(Fallback) | st.builds(Route, name=st.just("last"), lane=st.just(LANE))
 
 
@@ -469,17 +295,3 @@ def test_every_record_becomes_an_item_or_an_outcome(
         assert decided.kind in (Kind.IGNORED, Kind.BLOCKED, Kind.REJECTED)
         assert decided.detail.endswith(".")
     assert all(problem.endswith(".") for problem in problems(table))
-
-
-@given(st.lists(routes, max_size=4), tame_keys)
-def test_a_route_said_to_match_never_does_not(several: list[Route], key: str) -> None:
-    """Judged with names of their own."""
-    named = [replace(route, name=f"r{index}") for index, route in enumerate(several)]
-    hidden = {
-        route.name
-        for route in named
-        if any(text.startswith(f"Route {route.name!r} can never match") for text in problems_of(*named))
-    }
-    for bucket in ("acme-media", "acme-clinic"):
-        decided = decide(created(key, bucket), *named)
-        assert not isinstance(decided, Item) or decided.route not in hidden

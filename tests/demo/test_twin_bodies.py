@@ -216,6 +216,11 @@ def test_a_wrong_envelope_is_refused_by_the_name_of_the_field(field: str, envelo
     assert (status, list(body["errors"])) == (422, [field])
 
 
+def test_a_body_or_a_slot_that_is_no_object_is_refused() -> None:
+    assert Calls().ask("POST", REGISTER, body=b"[]").status == 422
+    assert refused({"name": "rig", "slots": [7]}) == {"slots": [{"detail": ["must be an object"]}]}
+
+
 def test_the_documented_option_is_taken() -> None:
     assert Calls().register(photo(), options={"ignore_dicom_layout": True})[0] == 200
 

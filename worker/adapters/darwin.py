@@ -176,7 +176,7 @@ class DarwinApi:
 
 
 def _error(doing: str, answer: Answer) -> OutsideError:
-    text = f"{doing}: {answer.status or 'no answer'}: {answer.text}"
+    text = f"{doing}: {answer.text}" if answer.status is None else f"{doing}: {answer.status}: {answer.text}"
     match answer.status:
         case None | 408 | 429:
             return Unavailable(text, answer.retry_after)

@@ -5,6 +5,7 @@ set aside before any route is asked (law 5); prefixes and globs see the decoded 
 """
 
 import re
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -193,7 +194,13 @@ def compile_glob(glob: str) -> Matcher:
         raise ValueError(
             f"The braces of the glob {glob!r} make more than {_MAX_ALTERNATIVES} alternatives."
         ) from None
-    matches = re.compile("|".join(patterns)).fullmatch
+    try:
+        with warnings.catch_warnings(action="error", category=FutureWarning):
+            matches = re.compile("|".join(patterns)).fullmatch
+    except (re.error, FutureWarning):
+        raise ValueError(
+            f"The brackets of the glob {glob!r} can be read in two ways; write them simpler."
+        ) from None
     return lambda key: matches(key) is not None
 
 

@@ -10,7 +10,8 @@ from worker.pipeline.ports import Darwin, Quota
 @dataclass(slots=True)
 class Account:
     """*quota* is the registration bucket; the adapter takes the tokens of the general one itself. *datasets*: ids by
-    slug, as of the last look. *troubled* rings when a request failed in a way that somebody should look into.
+    slug, as of the last look. *news* rings when there may be something to send; *troubled* when a request failed in a
+    way that somebody should look into.
     """
 
     team: str
@@ -18,4 +19,5 @@ class Account:
     quota: Quota
     lanes: TeamLanes
     datasets: dict[str, int] = field(default_factory=dict)
+    news: Bell = field(default_factory=Bell)
     troubled: Bell = field(default_factory=Bell)

@@ -15,6 +15,10 @@ IDLE_WAIT = 15.0
 """The longest wait of any part, in seconds: a quarter of what :mod:`worker.pipeline.heartbeats` calls silent."""
 
 
+SHORTEST_WAIT = 0.001
+"""A wait below the clock's resolution would end before the time it is for."""
+
+
 class Closed(Exception):
     """Nothing more will come through this channel."""
 
@@ -32,11 +36,11 @@ class Bell:
         self._waiters.clear()
 
     async def wait(self, seconds: float) -> None:
-        """Until the bell rings, at most *seconds*."""
+        """Until the bell rings, at most *seconds* (and a millisecond at least)."""
         waiter = asyncio.get_running_loop().create_future()
         self._waiters.add(waiter)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(max(seconds, SHORTEST_WAIT)):
                 await waiter
         except TimeoutError:
             pass

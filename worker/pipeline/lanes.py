@@ -14,7 +14,7 @@ from worker.core.lanes import TeamPauseKind
 from worker.core.model import Kind, Lane, Outcome, Reason
 from worker.core.shares import Postponement, over_share
 from worker.pipeline.accounts import Account
-from worker.pipeline.channel import IDLE_WAIT, Bell
+from worker.pipeline.channel import IDLE_WAIT
 from worker.pipeline.context import Context
 from worker.pipeline.registering import Registering
 from worker.pipeline.settling import Settling
@@ -53,7 +53,6 @@ class Lanes:
         self._settling = settling
         self._items_per_second = items_per_second
         self._postponements: dict[Lane, Postponement] = {}
-        self._news = {team: Bell() for team in accounts}
         self._closed = False
 
     # From sorting
@@ -72,13 +71,13 @@ class Lanes:
             self._settling.settle_item(item, Outcome(Kind.POSTPONED, Reason.LANE_OVER_SHARE), delay)
             return
         account.lanes.add(item)
-        self._news[lane.team].ring()
+        account.news.ring()
 
     def close(self) -> None:
         """Nothing more comes from sorting."""
         self._closed = True
-        for bell in self._news.values():
-            bell.ring()
+        for account in self._accounts.values():
+            account.news.ring()
 
     def all_paused(self) -> bool:
         """Whether nothing can be sent anywhere, so that it is no use to receive."""
@@ -112,7 +111,7 @@ class Lanes:
                 self._show(account)
                 at = account.lanes.next_at(loop.time())
                 if at is None or at > loop.time():
-                    await self._news[account.team].wait(self._until(at))
+                    await account.news.wait(self._until(at))
                     continue
                 if self._context.situation.has(Name.LEDGER_UNREACHABLE):
                     await self._context.stop.pause(NOTHING_FIT)
@@ -123,7 +122,7 @@ class Lanes:
                 if account.lanes.waiting < account.lanes.batch_size:
                     await asyncio.sleep(GATHER)
                 if not await self._cut(account, requests, places):
-                    await self._news[account.team].wait(NOTHING_FIT)
+                    await account.news.wait(NOTHING_FIT)
         self._context.heartbeats.ended(part)
 
     def _until(self, at: float | None) -> float:
@@ -169,7 +168,7 @@ class Lanes:
     async def _request(self, account: Account, batch: Batch, places: asyncio.Semaphore) -> None:
         async with places:
             await self._registering.register(account, batch)
-        self._news[account.team].ring()
+        account.news.ring()
 
     # What is told
 

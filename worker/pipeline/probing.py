@@ -61,6 +61,7 @@ class Probing:
             lanes.cleared()
             if lanes.pause is not None:
                 lanes.resume_team()
+                self._account.news.ring()
 
     async def _look_after_lanes(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -90,6 +91,7 @@ class Probing:
         known_missing = account.lanes.lanes[lane].pause
         if missing is None and known_missing is not None and known_missing.confirmed is not None:
             account.lanes.resume_lane(lane)
+            account.news.ring()
             return
         now = asyncio.get_running_loop().time()
         await self._registering.end(account, account.lanes.confirm_missing(lane, missing, now))

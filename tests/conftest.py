@@ -1,0 +1,7 @@
+"""What holds for all tests."""
+
+import asyncio
+
+# On Python 3.11 the event-loop plugins ask for "the" event loop in tests that have none; the policy would then make one
+# that nobody closes, and that warning is an error here.
+asyncio.set_event_loop(None)
