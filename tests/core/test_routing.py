@@ -176,6 +176,7 @@ def test_an_object_in_a_bucket_that_the_storage_does_not_read_is_rejected() -> N
         Kind.REJECTED,
         Reason.OTHER_BUCKET,
         "The object lies in bucket 'acme-clinic', but storage 'media' of route 'all' reads bucket 'acme-media'.",
+        "all",
     )
 
 
@@ -186,6 +187,7 @@ def test_a_route_whose_storage_darwin_does_not_list_blocks() -> None:
         Kind.BLOCKED,
         Reason.STORAGE_MISSING,
         "Route 'gone' registers from storage 'attic', which Darwin does not list.",
+        "gone",
     )
 
 
@@ -195,6 +197,7 @@ def test_a_key_that_darwin_cannot_take_is_rejected() -> None:
         Kind.REJECTED,
         Reason.INVALID_KEY,
         'The key has a segment "." or "..", which paths would take for a way up or down.',
+        "all",
     )
 
 
@@ -205,6 +208,7 @@ def test_a_file_of_unsupported_type_is_rejected(key: str, what: str) -> None:
         Kind.REJECTED,
         Reason.UNSUPPORTED_TYPE,
         f"The name has {what}, which no type is known for; the route's type or types can name one.",
+        "all",
     )
 
 

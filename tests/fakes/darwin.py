@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from typing import TypeVar
 
+from worker.core import asking
 from worker.core.answers import Answer
 from worker.core.darwin import Dataset, HeldItem, Storage
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import Lane, Mode
 from worker.demo.twin.replies import Reply
 from worker.demo.twin.twin import Twin
+
+T = TypeVar("T")
 
 
 class FakeDarwin:
@@ -48,39 +51,18 @@ class FakeDarwin:
 
     async def team(self) -> str:
         self.probes.append(asyncio.get_running_loop().time())
-        told = await self._get("/api/users/token_info")
-        return str(told["selected_team"]["slug"])  # type: ignore[index,call-overload]  # the twin's shape is known
+        return await self._ask("/api/users/token_info", asking.team_of)
 
     async def datasets(self) -> list[Dataset]:
-        return [Dataset(each["id"], each["slug"]) for each in await self._list("/api/datasets")]
+        return await self._ask("/api/datasets", asking.datasets_of)
 
     async def storages(self) -> list[Storage]:
-        return [
-            Storage(
-                each["name"],
-                each.get("slug") or each["name"],
-                Mode.READ_ONLY if each["readonly"] else Mode.READ_WRITE,
-                each["provider"],
-                each["bucket"],
-                each["prefix"].strip("/"),
-            )
-            for each in await self._list(f"/api/teams/{self._team}/storage")
-        ]
+        return await self._ask(f"/api/teams/{self._team}/storage", asking.storages_of)
 
     async def find_items(self, dataset_id: int, places: Sequence[tuple[str, str]]) -> list[HeldItem]:
-        query = [("dataset_ids[]", str(dataset_id)), ("page[size]", "500")]
-        query += [("item_names[]", name) for _, name in places]
-        told = await self._get(f"/api/v2/teams/{self._team}/items", query)
-        assert isinstance(told, dict)
-        return [
-            HeldItem(
-                each["path"],
-                each["name"],
-                each["slots"][0]["is_external"] if each["slots"] else None,
-                datetime.fromisoformat(each["inserted_at"]).timestamp(),
-            )
-            for each in told["items"]
-        ]
+        query = [("dataset_ids[]", str(dataset_id)), ("page[size]", "500"), *asking.query_of_places(places)]
+        page = await self._ask(f"/api/v2/teams/{self._team}/items", asking.page_of, query)
+        return page.items
 
     def reread_key(self) -> bool:
         changed = self.key != self.key_in_file
@@ -104,17 +86,15 @@ class FakeDarwin:
             reply = reply.then(self._now())
         return reply
 
-    async def _get(self, path: str, query: list[tuple[str, str]] | None = None) -> object:
+    async def _ask(
+        self, path: str, read: Callable[[object], T | None], query: list[tuple[str, str]] | None = None
+    ) -> T:
         reply = await self._request("GET", path, query)
         if reply.drop or reply.status >= 500 or reply.status == 429:
             raise Unavailable(f"Darwin does not answer {path}: {reply.status}")
-        if reply.status != 200:
+        told = read(_json(reply)) if reply.status == 200 else None
+        if told is None:
             raise Refused(f"Darwin refuses {path}: {reply.status}")
-        return _json(reply)
-
-    async def _list(self, path: str) -> list[dict[str, object]]:
-        told = await self._get(path)
-        assert isinstance(told, list)
         return told
 
 

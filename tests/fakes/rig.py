@@ -39,7 +39,9 @@ def lane(dataset: str = "intake", team: str = "acme") -> Lane:
     return Lane(team, dataset, "prod")
 
 
-def event(key: str, *, etag: str = "e1", size: int = 10, name: str = "ObjectCreated:Put") -> dict[str, object]:
+def event(
+    key: str, *, etag: str = "e1", size: int = 10, name: str = "ObjectCreated:Put"
+) -> dict[str, object]:
     """One record of an S3 notification."""
     held = {"key": quote_plus(key, safe="/"), "size": size, "eTag": etag, "sequencer": "0A"}
     return {

@@ -1,6 +1,7 @@
 """Each row of the design's answer table, from Darwin's answer to what becomes of the record. On virtual time."""
 
 import asyncio
+import re
 
 import pytest
 
@@ -15,7 +16,9 @@ from worker.demo.twin.switches import Switches
 pytestmark = pytest.mark.looptime
 
 
-def rig_of(*, on_existing: OnExisting = OnExisting.BLOCK, switches: Switches | None = None, **values: object) -> Rig:
+def rig_of(
+    *, on_existing: OnExisting = OnExisting.BLOCK, switches: Switches | None = None, **values: object
+) -> Rig:
     route = Route("all", lane(), prefix="in", on_existing=on_existing)
     return Rig([route], switches=switches, **values)  # type: ignore[arg-type]  # passed on as they come
 
@@ -27,8 +30,6 @@ def plant(rig: Rig, name: str, *, at: float = START, external: bool = True, key:
 
 
 def block(rig: Rig, name: str, reason: str) -> None:
-    import re
-
     rig.twin.world.teams["acme"].blocks.append(Block(re.compile(re.escape(name)), reason))
 
 
@@ -158,7 +159,9 @@ async def test_a_lapsed_claim_is_settled_by_the_time_of_the_item(age: float) -> 
     """Row: ALREADY_EXISTS, claim lapsed and taken over: ours when inserted after the claim's first request."""
     rig = rig_of()
     identity = Identity("acme", "intake", "/", "a.jpg")
-    await rig.ledger.claim([Claim(identity, S3Object("media", "in/a.jpg", None, "e1", 10))], "dead worker", 50)
+    await rig.ledger.claim(
+        [Claim(identity, S3Object("media", "in/a.jpg", None, "e1", 10))], "dead worker", 50
+    )
     rig.ledger.lapse_all()
     plant(rig, "a.jpg", at=START - age, key="in/a.jpg")
     rig.upload("in/a.jpg")
@@ -173,7 +176,9 @@ async def test_a_lapsed_claim_for_another_object_makes_the_proven_item_that_obje
     """Row: ALREADY_EXISTS, claim lapsed: the item holds what the first holder sent, not what we have."""
     rig = Rig([Route("flat", lane(), prefix="in", path="/")])
     identity = Identity("acme", "intake", "/", "a.jpg")
-    await rig.ledger.claim([Claim(identity, S3Object("media", "in/x/a.jpg", None, "e0", 9))], "dead worker", 50)
+    await rig.ledger.claim(
+        [Claim(identity, S3Object("media", "in/x/a.jpg", None, "e0", 9))], "dead worker", 50
+    )
     rig.ledger.lapse_all()
     plant(rig, "a.jpg", key="in/x/a.jpg")
     rig.upload("in/y/a.jpg")

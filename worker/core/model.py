@@ -180,8 +180,11 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one record, and why. *detail* is for people: it may hold Darwin's own words."""
+    """What became of one record, and why. *detail* is for people: it may hold Darwin's own words. *route* where one
+    matched and yet no item came of it.
+    """
 
     kind: Kind
     reason: Reason
     detail: str = ""
+    route: str = ""

@@ -109,21 +109,21 @@ class Routes:
         storage = self.storages.get(route.lane.storage)
         if storage is None:
             detail = f"Route {route.name!r} registers from storage {route.lane.storage!r}, which Darwin does not list."
-            return Outcome(Kind.BLOCKED, Reason.STORAGE_MISSING, detail)
+            return Outcome(Kind.BLOCKED, Reason.STORAGE_MISSING, detail, route.name)
         if held.bucket != storage.bucket:
             detail = (
                 f"The object lies in bucket {held.bucket!r}, but storage {route.lane.storage!r} of route "
                 f"{route.name!r} reads bucket {storage.bucket!r}."
             )
-            return Outcome(Kind.REJECTED, Reason.OTHER_BUCKET, detail)
+            return Outcome(Kind.REJECTED, Reason.OTHER_BUCKET, detail, route.name)
         where = place(held.key, rule.prefix, route.path)
         if isinstance(where, InvalidKey):
-            return Outcome(Kind.REJECTED, Reason.INVALID_KEY, where.why)
+            return Outcome(Kind.REJECTED, Reason.INVALID_KEY, where.why, route.name)
         item_type = route.type
         if item_type is None:
             found = filetypes.type_of(where.name, rule.types)
             if isinstance(found, Unsupported):
-                return Outcome(Kind.REJECTED, Reason.UNSUPPORTED_TYPE, _unsupported(found))
+                return Outcome(Kind.REJECTED, Reason.UNSUPPORTED_TYPE, _unsupported(found), route.name)
             item_type = found.type
         return Item(route.lane, where.path, where.name, held, route.name, item_type, route.on_existing)
 

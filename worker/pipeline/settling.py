@@ -318,7 +318,7 @@ def _letters(opened: OpenMessage) -> list[Outgoing]:
             settled.outcome,
             opened.received_at,
             dataset=settled.item.lane.dataset if settled.item else "",
-            route=settled.item.route if settled.item else "",
+            route=settled.item.route if settled.item else settled.outcome.route,
         )
         for position, settled in enumerate(opened.results)
         if settled is not None and settled.outcome.kind.owes_dead_letter
@@ -341,6 +341,8 @@ def _told(record: Record | BadRecord | None, settled: Settled) -> dict[str, obje
     if settled.item is not None:
         item = settled.item
         told |= {"route": item.route, "dataset": item.lane.dataset, "path": item.path, "name": item.name}
+    elif settled.outcome.route:
+        told["route"] = settled.outcome.route
     if settled.outcome.detail:
         told["detail"] = settled.outcome.detail
     return told

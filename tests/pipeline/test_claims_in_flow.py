@@ -1,0 +1,144 @@
+"""Claims around the request (law 1), and the ledger's outages. On virtual time."""
+
+import asyncio
+
+import pytest
+
+from tests.fakes.rig import Rig, lane
+from worker.core.claims import Claim
+from worker.core.conditions import Name
+from worker.core.errors import Unavailable
+from worker.core.model import Identity, S3Object
+from worker.core.routing import Route
+
+pytestmark = pytest.mark.looptime
+
+IDENTITY = Identity("acme", "intake", "/", "a.jpg")
+OBJECT = S3Object("media", "in/a.jpg", None, "e1", 10)
+AWAY = Unavailable("the ledger does not answer")
+
+
+def rig_of(**values: object) -> Rig:
+    return Rig([Route("all", lane(), prefix="in")], **values)  # type: ignore[arg-type]  # passed on as they come
+
+
+async def test_a_claim_is_taken_before_the_request_and_written_after_the_answer() -> None:
+    """Law 1."""
+    rig = rig_of()
+    rig.fault(kind="slow", seconds=10, times=1)
+    rig.upload("in/a.jpg")
+    async with rig.running():
+        await asyncio.sleep(5)
+        during = rig.ledger.entry(IDENTITY)
+        assert during is not None
+        assert not during.registered
+        assert 40 <= during.expires_in <= 50
+        await rig.queue.until_empty()
+        after = rig.ledger.entry(IDENTITY)
+        assert after is not None
+        assert after.registered
+
+
+async def test_a_record_that_meets_a_live_claim_waits_until_it_lapses() -> None:
+    """Law 1: a dead worker's claim; the item is sent by us, once the claim has lapsed."""
+    rig = rig_of()
+    await rig.ledger.claim([Claim(IDENTITY, OBJECT)], "another", 50)
+    rig.upload("in/a.jpg")
+    async with rig.running():
+        await asyncio.sleep(45)
+        assert not rig.darwin["acme"].sent_at
+        assert len(rig.queue.in_flight) == 1
+        await rig.queue.until_empty(within=30)
+    assert rig.outcomes() == {"registered": 1}
+
+
+async def test_a_record_that_meets_a_live_claim_is_a_duplicate_once_that_registers() -> None:
+    """Law 1."""
+    rig = rig_of()
+    await rig.ledger.claim([Claim(IDENTITY, OBJECT)], "another", 50)
+    rig.upload("in/a.jpg")
+    async with rig.running():
+        await asyncio.sleep(10)
+        await rig.ledger.register([Claim(IDENTITY, OBJECT)], "another")
+        await rig.queue.until_empty(within=10)
+    assert rig.outcomes() == {"duplicate": 1}
+    assert not rig.darwin["acme"].sent_at
+
+
+async def test_a_claim_that_another_took_between_look_up_and_claim_is_respected() -> None:
+    """Law 1: the claim decides, not the look-up."""
+    rig = rig_of()
+    gate = rig.ledger.faults.hold("claim")
+    rig.upload("in/a.jpg", "in/b.jpg")
+    async with rig.running():
+        await asyncio.sleep(1)
+        rig.ledger.entries.clear()
+        await rig.ledger.register([Claim(IDENTITY, OBJECT)], "another")
+        gate.set()
+        await rig.queue.until_empty()
+    assert rig.outcomes() == {"registered": 1, "duplicate": 1}
+    assert rig.items() == {"intake": ["/b.jpg"]}
+
+
+async def test_a_final_block_releases_the_claim_for_the_day_it_is_mended() -> None:
+    """Law 1."""
+    rig = rig_of()
+    rig.fault(kind="status", status=422, body="json", item="^a")
+    rig.upload("in/a.jpg")
+    async with rig.running():
+        await rig.queue.until_empty()
+    assert rig.dead() == [("in/a.jpg", "refused_alone")]
+    assert not rig.ledger.entries
+
+
+async def test_without_the_ledger_nothing_is_sent_nothing_is_received_and_nothing_is_lost() -> None:
+    """Law 4: store away, nothing is sent."""
+    rig = rig_of()
+    for call in ("look_up", "claim"):
+        rig.ledger.faults.fail(call, AWAY)
+    rig.upload("in/a.jpg")
+    async with rig.running():
+        await asyncio.sleep(30)
+        rig.upload("in/b.jpg")
+        await asyncio.sleep(300)
+        assert rig.situation.has(Name.LEDGER_UNREACHABLE)
+        assert not rig.darwin["acme"].sent_at
+        assert [stored.receive_count for stored in rig.queue.stored] == [1, 0]
+        rig.ledger.faults.heal()
+        await rig.queue.until_empty(within=30)
+        assert not rig.situation.has(Name.LEDGER_UNREACHABLE)
+    assert rig.outcomes() == {"registered": 2}
+
+
+async def test_a_ledger_that_fails_after_the_answer_is_written_before_the_delete() -> None:
+    """Laws 1 and 2."""
+    rig = rig_of()
+    rig.ledger.faults.fail_next("register", AWAY, times=4)
+    rig.upload("in/a.jpg")
+    async with rig.running():
+        await asyncio.sleep(2)
+        assert rig.queue.deleted == []
+        await rig.queue.until_empty(within=60)
+    assert rig.outcomes() == {"registered": 1}
+    assert len(rig.darwin["acme"].sent_at) == 1
+
+
+async def test_two_workers_on_one_queue_and_one_ledger_register_each_object_once() -> None:
+    """Law 1, a fleet in little: doubles of every message, and each item sent by one of them."""
+    first = rig_of(token="worker-1")
+    second = rig_of(
+        token="worker-2",
+        ledger=first.ledger,
+        twin=first.twin,
+        queue=first.queue,
+        dead_letters=first.dead_letters,
+    )
+    keys = [f"in/{n}.jpg" for n in range(300)]
+    first.upload(*keys, *keys)
+    async with first.running(), second.running():
+        await first.queue.until_empty(within=300)
+    assert len(first.items()["intake"]) == 300
+    assert first.counters() == {"resent": 0, "extensions": 0, "collisions": 0, "registered": 300}
+    registered = [rig.outcomes().get("registered", 0) for rig in (first, second)]
+    assert sum(registered) == 300
+    assert sum(rig.outcomes().get("duplicate", 0) for rig in (first, second)) == 300
