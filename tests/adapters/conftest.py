@@ -1,10 +1,13 @@
 """What the contract suites share: the emulator, once for the session, and AWS settings that point at it."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import aioboto3
+import aiohttp
 import pytest
 
+from tests.adapters.darwin_parts import Tokens
+from worker.adapters.darwin import open_session
 from worker.demo.engines import running_ministack
 
 
@@ -19,10 +22,17 @@ def ministack() -> Iterator[str]:
 def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> aioboto3.Session:
     """A session on the emulator, configured as users configure the worker: by the SDK's own variables."""
     monkeypatch.setenv("AWS_ENDPOINT_URL", ministack)
-    return aws_session()
-
-
-def aws_session() -> aioboto3.Session:
     return aioboto3.Session(
         aws_access_key_id="000000000001", aws_secret_access_key="secret", region_name="eu-west-1"
     )
+
+
+@pytest.fixture
+async def session() -> AsyncIterator[aiohttp.ClientSession]:
+    async with open_session() as session:
+        yield session
+
+
+@pytest.fixture
+def tokens() -> Tokens:
+    return Tokens()

@@ -1,4 +1,4 @@
-"""The Darwin port on its adapter: against a server that does what networks do, and against the twin."""
+"""The Darwin port on its adapter: against a server that does what networks and strangers do."""
 
 import asyncio
 import json
@@ -13,17 +13,11 @@ import pytest
 from aiohttp import web
 from pydantic import SecretStr
 
-from worker.adapters.darwin import DarwinApi, open_session
-from worker.core.darwin import Dataset, HeldItem, Storage
+from tests.adapters.darwin_parts import KEY, LANE, Tokens, api_at
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import Lane, Mode
-from worker.demo.twin.server import RunningTwin, running_twin
-from worker.demo.twin.state import Storage as TwinStorage
-from worker.demo.twin.state import Team
-from worker.demo.twin.switches import Switches
+from worker.pipeline.ports import Darwin
 
-KEY = "abcdefg.0123456789abcdef0123456789abcdef"
-LANE = Lane("acme", "intake", "media")
 READ_ONLY_LANE = Lane("acme", "intake", "media", Mode.READ_ONLY)
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -53,20 +47,6 @@ class Stub:
         self.handler = handler
 
 
-@dataclass
-class Tokens:
-    """What the adapter was given for its general requests."""
-
-    taken: int = 0
-    refused: list[float | None] = field(default_factory=list)
-
-    async def take(self) -> None:
-        self.taken += 1
-
-    async def refuse(self, retry_after: float | None) -> None:
-        self.refused.append(retry_after)
-
-
 @pytest.fixture
 async def stub() -> AsyncIterator[Stub]:
     stub = Stub()
@@ -81,31 +61,14 @@ async def stub() -> AsyncIterator[Stub]:
 
 
 @pytest.fixture
-async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    async with open_session() as session:
-        yield session
-
-
-@pytest.fixture
-def tokens() -> Tokens:
-    return Tokens()
-
-
-def api_at(
-    session: aiohttp.ClientSession, url: str, tokens: Tokens, key: SecretStr | Path | None = None
-) -> DarwinApi:
-    return DarwinApi(session, url, "acme", key or SecretStr(KEY), tokens.take, tokens.refuse)
-
-
-@pytest.fixture
-def api(session: aiohttp.ClientSession, stub: Stub, tokens: Tokens) -> DarwinApi:
+def api(session: aiohttp.ClientSession, stub: Stub, tokens: Tokens) -> Darwin:
     return api_at(session, stub.url + "/", tokens)
 
 
 # --- registering
 
 
-async def test_a_registration_is_posted_as_documented(api: DarwinApi, stub: Stub, tokens: Tokens) -> None:
+async def test_a_registration_is_posted_as_documented(api: Darwin, stub: Stub, tokens: Tokens) -> None:
     stub.answers({"items": [], "blocked_items": []})
     answer = await api.register(LANE, {"dataset_slug": "intake", "items": []}, within=5)
     [request] = stub.requests
@@ -119,13 +82,23 @@ async def test_a_registration_is_posted_as_documented(api: DarwinApi, stub: Stub
     assert tokens.taken == 0  # who calls has taken it
 
 
-async def test_a_read_only_lane_goes_to_its_own_endpoint(api: DarwinApi, stub: Stub) -> None:
+async def test_a_read_only_lane_goes_to_its_own_endpoint(api: Darwin, stub: Stub) -> None:
     stub.answers({})
     await api.register(READ_ONLY_LANE, {}, within=5)
     assert stub.requests[0].path == "/api/v2/teams/acme/items/register_existing_readonly"
 
 
-async def test_an_answer_that_is_no_json_has_no_payload(api: DarwinApi, stub: Stub) -> None:
+async def test_a_netrc_file_does_not_contradict_the_key(
+    api: Darwin, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "netrc").write_text("default login somebody password else\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    stub.answers({})
+    assert (await api.register(LANE, {}, within=5)).status == 200
+    assert stub.requests[0].headers["Authorization"] == f"ApiKey {KEY}"
+
+
+async def test_an_answer_that_is_no_json_has_no_payload(api: Darwin, stub: Stub) -> None:
     """Row: HTML, truncated JSON."""
     for body in ("<html>We are down for maintenance</html>", '{"items":[{"na', "", "[" * 100_000):
         stub.answers(body)
@@ -133,14 +106,14 @@ async def test_an_answer_that_is_no_json_has_no_payload(api: DarwinApi, stub: St
         assert (answer.status, answer.payload, answer.text) == (200, None, body[:500])
 
 
-async def test_every_status_is_an_answer(api: DarwinApi, stub: Stub) -> None:
+async def test_every_status_is_an_answer(api: Darwin, stub: Stub) -> None:
     for status in (201, 400, 401, 403, 404, 413, 414, 422, 429, 500, 502, 503):
         stub.answers({"errors": {"code": "X"}}, status)
         answer = await api.register(LANE, {}, within=5)
         assert (answer.status, answer.payload) == (status, {"errors": {"code": "X"}})
 
 
-async def test_retry_after_is_read_in_either_form(api: DarwinApi, stub: Stub) -> None:
+async def test_retry_after_is_read_in_either_form(api: Darwin, stub: Stub) -> None:
     """Row: 429."""
     stub.answers("", 429, **{"Retry-After": "17"})
     assert (await api.register(LANE, {}, within=5)).retry_after == 17
@@ -152,13 +125,13 @@ async def test_retry_after_is_read_in_either_form(api: DarwinApi, stub: Stub) ->
     assert (await api.register(LANE, {}, within=5)).retry_after is None
 
 
-async def test_redirects_are_not_followed(api: DarwinApi, stub: Stub) -> None:
+async def test_redirects_are_not_followed(api: Darwin, stub: Stub) -> None:
     stub.answers("", 302, Location="/elsewhere")
     assert (await api.register(LANE, {}, within=5)).status == 302
     assert len(stub.requests) == 1
 
 
-async def test_an_answer_that_does_not_come_in_time_is_none(api: DarwinApi, stub: Stub) -> None:
+async def test_an_answer_that_does_not_come_in_time_is_none(api: Darwin, stub: Stub) -> None:
     """Row: timeout."""
     never = asyncio.Event()
 
@@ -172,7 +145,7 @@ async def test_an_answer_that_does_not_come_in_time_is_none(api: DarwinApi, stub
     assert answer.seconds == pytest.approx(0.2, abs=0.3)
 
 
-async def test_an_answer_that_trickles_is_cut_off_in_time(api: DarwinApi, stub: Stub) -> None:
+async def test_an_answer_that_trickles_is_cut_off_in_time(api: Darwin, stub: Stub) -> None:
     """Row: timeout."""
     never = asyncio.Event()
 
@@ -187,7 +160,7 @@ async def test_an_answer_that_trickles_is_cut_off_in_time(api: DarwinApi, stub: 
     assert (await api.register(LANE, {}, within=0.2)).status is None
 
 
-async def test_a_connection_that_breaks_is_no_answer(api: DarwinApi, stub: Stub) -> None:
+async def test_a_connection_that_breaks_is_no_answer(api: Darwin, stub: Stub) -> None:
     """Row: broken connection."""
 
     async def hang_up(request: web.Request) -> web.Response:
@@ -201,7 +174,7 @@ async def test_a_connection_that_breaks_is_no_answer(api: DarwinApi, stub: Stub)
     assert answer.text.startswith("no whole answer: ")
 
 
-async def test_a_body_that_ends_too_early_is_no_answer(api: DarwinApi, stub: Stub) -> None:
+async def test_a_body_that_ends_too_early_is_no_answer(api: Darwin, stub: Stub) -> None:
     """Row: broken connection."""
 
     async def half(request: web.Request) -> web.StreamResponse:
@@ -236,7 +209,7 @@ async def test_a_host_that_does_not_exist_is_no_answer(
     assert answer.status is None
 
 
-async def test_the_text_is_short_and_never_holds_the_key(api: DarwinApi, stub: Stub) -> None:
+async def test_the_text_is_short_and_never_holds_the_key(api: Darwin, stub: Stub) -> None:
     """Law 9."""
     stub.answers(
         f"Invalid key {KEY}, was {KEY[::-1]} or zyxwvut.ABCDEFabcdef0123456789ABCDEFabcd " + "x" * 5000, 401
@@ -250,7 +223,7 @@ async def test_the_text_is_short_and_never_holds_the_key(api: DarwinApi, stub: S
     assert KEY not in str(refused.value)
 
 
-async def test_a_cancelled_registration_is_cancelled(api: DarwinApi, stub: Stub) -> None:
+async def test_a_cancelled_registration_is_cancelled(api: Darwin, stub: Stub) -> None:
     arrived, never = asyncio.Event(), asyncio.Event()
 
     async def hang(_: web.Request) -> web.Response:
@@ -284,7 +257,7 @@ async def test_a_cancelled_registration_is_cancelled(api: DarwinApi, stub: Stub)
     ],
 )
 async def test_a_general_request_raises_what_the_status_means(
-    api: DarwinApi, stub: Stub, status: int, error: type[Exception], text: str
+    api: Darwin, stub: Stub, status: int, error: type[Exception], text: str
 ) -> None:
     stub.answers({"errors": {}}, status)
     for call in (api.team, api.datasets, api.storages):
@@ -294,9 +267,7 @@ async def test_a_general_request_raises_what_the_status_means(
         await api.find_items(1, [("/", "a")])
 
 
-async def test_a_429_is_told_to_the_quota_and_to_who_asked(
-    api: DarwinApi, stub: Stub, tokens: Tokens
-) -> None:
+async def test_a_429_is_told_to_the_quota_and_to_who_asked(api: Darwin, stub: Stub, tokens: Tokens) -> None:
     """Row: 429. Law 4."""
     stub.answers("", 429, **{"Retry-After": "9"})
     with pytest.raises(Unavailable) as unavailable:
@@ -305,7 +276,7 @@ async def test_a_429_is_told_to_the_quota_and_to_who_asked(
     assert tokens.refused == [9]
 
 
-async def test_an_answer_of_another_shape_is_refused(api: DarwinApi, stub: Stub) -> None:
+async def test_an_answer_of_another_shape_is_refused(api: Darwin, stub: Stub) -> None:
     stub.answers({"unexpected": True})
     for call in (api.team, api.datasets, api.storages):
         with pytest.raises(Refused, match="unexpected shape"):
@@ -314,13 +285,13 @@ async def test_an_answer_of_another_shape_is_refused(api: DarwinApi, stub: Stub)
         await api.find_items(1, [("/", "a")])
 
 
-async def test_an_answer_that_is_no_json_may_be_better_next_time(api: DarwinApi, stub: Stub) -> None:
+async def test_an_answer_that_is_no_json_may_be_better_next_time(api: Darwin, stub: Stub) -> None:
     stub.answers("<html>maintenance</html>")
     with pytest.raises(Unavailable, match="no JSON: <html>maintenance"):
         await api.team()
 
 
-async def test_every_general_request_takes_one_token(api: DarwinApi, stub: Stub, tokens: Tokens) -> None:
+async def test_every_general_request_takes_one_token(api: Darwin, stub: Stub, tokens: Tokens) -> None:
     """Law 4: the pages of a list too."""
     stub.answers([])
     await api.datasets()
@@ -338,14 +309,14 @@ async def test_every_general_request_takes_one_token(api: DarwinApi, stub: Stub,
     assert all(request.query["dataset_ids[]"] == "7" for request in stub.requests[2:])
 
 
-async def test_a_list_without_end_is_given_up(api: DarwinApi, stub: Stub, tokens: Tokens) -> None:
+async def test_a_list_without_end_is_given_up(api: Darwin, stub: Stub, tokens: Tokens) -> None:
     stub.answers({"items": [], "page": {"next": "again"}})
     with pytest.raises(Unavailable, match="did not end after 10 pages"):
         await api.find_items(7, [("/", "a")])
     assert tokens.taken == 10
 
 
-async def test_the_urls_of_a_long_question_stay_short(api: DarwinApi, stub: Stub, tokens: Tokens) -> None:
+async def test_the_urls_of_a_long_question_stay_short(api: Darwin, stub: Stub, tokens: Tokens) -> None:
     stub.answers({"items": [], "page": None})
     places = [(f"/folder {n}/ünïcode", f"a name with, commas & signs {n}.jpg") for n in range(50)]
     await api.find_items(123456, places)
@@ -395,7 +366,7 @@ async def test_a_key_file_that_has_gone_or_is_broken_leaves_the_old_key(
     assert stub.requests[0].headers["Authorization"] == f"ApiKey {KEY}"
 
 
-async def test_a_key_without_a_file_does_not_change(api: DarwinApi) -> None:
+async def test_a_key_without_a_file_does_not_change(api: Darwin) -> None:
     assert not api.reread_key()
 
 
@@ -417,89 +388,3 @@ async def test_a_key_with_odd_characters_is_refused_without_being_told(
     with pytest.raises(Refused) as refused:
         api_at(session, "http://127.0.0.1:1", tokens, SecretStr("abc\r\nX-Evil: 1"))
     assert "Evil" not in str(refused.value)
-
-
-# --- the twin
-
-
-@pytest.fixture
-async def twin() -> AsyncIterator[RunningTwin]:
-    storages = [
-        TwinStorage("Media", "media-bucket", "/darwin/"),
-        TwinStorage("Archive", "old", readonly=True),
-    ]
-    team = Team("acme", KEY, ["intake", "other"], storages)
-    async with running_twin([team], Switches(requests_per_minute=3)) as twin:
-        yield twin
-
-
-@pytest.fixture
-def twin_api(session: aiohttp.ClientSession, twin: RunningTwin, tokens: Tokens) -> DarwinApi:
-    return api_at(session, twin.url, tokens)
-
-
-def batch(*names: str) -> dict[str, object]:
-    items = [{"path": "/in", "name": name, "type": "image", "storage_key": f"in/{name}"} for name in names]
-    return {"dataset_slug": "intake", "storage_slug": "media", "items": items}
-
-
-async def test_the_twin_tells_team_datasets_and_storages(twin_api: DarwinApi, twin: RunningTwin) -> None:
-    datasets = twin.twin.world.teams["acme"].datasets
-    assert await twin_api.team() == "acme"
-    assert await twin_api.datasets() == [Dataset(datasets[slug].id, slug) for slug in ("intake", "other")]
-    assert await twin_api.storages() == [
-        Storage("Media", "media", Mode.READ_WRITE, provider="aws", bucket="media-bucket", prefix="darwin"),
-        Storage("Archive", "archive", Mode.READ_ONLY, provider="aws", bucket="old", prefix=""),
-    ]
-
-
-async def test_the_twin_holds_what_was_registered(twin_api: DarwinApi, twin: RunningTwin) -> None:
-    names = ["weld 07.jpg", "a,b&c+d%20.jpg", "Grüße \U0001f600.jpg"]
-    answer = await twin_api.register(LANE, batch(*names), within=5)
-    assert answer.status == 200
-    dataset = twin.twin.world.teams["acme"].datasets["intake"]
-    found = await twin_api.find_items(dataset.id, [("/in", name) for name in names])
-    held = dataset.items.values()
-    assert {(item.path, item.name, item.external) for item in found} == {
-        ("/in", name, True) for name in names
-    }
-    assert sorted(item.inserted_at or 0 for item in found) == pytest.approx(
-        sorted(item.inserted_at for item in held), abs=0.001
-    )
-    assert await twin_api.find_items(dataset.id, [("/in", "absent.jpg"), ("/in", "other.jpg")]) == []
-    assert await twin_api.find_items(dataset.id, [("/", "weld 07.jpg")]) == []
-
-
-async def test_the_twin_does_not_say_external_while_it_processes(
-    twin_api: DarwinApi, twin: RunningTwin
-) -> None:
-    await twin_api.register(LANE, batch("a.jpg"), within=5)
-    twin.twin.world.switched(Switches(items_processing=True))
-    dataset = twin.twin.world.teams["acme"].datasets["intake"]
-    [item] = await twin_api.find_items(dataset.id, [("/in", "a.jpg")])
-    assert item == HeldItem("/in", "a.jpg", None, item.inserted_at)
-
-
-async def test_the_twin_refuses_a_key_a_team_and_a_dataset_it_does_not_know(
-    twin_api: DarwinApi, twin: RunningTwin, session: aiohttp.ClientSession, tokens: Tokens
-) -> None:
-    """Rows: 401, 403 and 404."""
-    wrong_key = api_at(session, twin.url, tokens, SecretStr("wrong.key"))
-    assert (await wrong_key.register(LANE, batch("a.jpg"), within=5)).status == 401
-    with pytest.raises(Refused, match="401"):
-        await wrong_key.team()
-    other_team = DarwinApi(session, twin.url, "nobody", SecretStr(KEY), tokens.take, tokens.refuse)
-    with pytest.raises(Refused, match="404"):
-        await other_team.storages()
-    body = batch("a.jpg") | {"dataset_slug": "absent"}
-    assert (await twin_api.register(LANE, body, within=5)).status == 404
-    twin.twin.world.teams["acme"].paused = True
-    assert (await twin_api.register(LANE, batch("a.jpg"), within=5)).status == 403
-
-
-async def test_the_twin_limits_requests_and_says_when_to_come_again(twin_api: DarwinApi) -> None:
-    """Row: 429."""
-    answers = [await twin_api.register(LANE, batch(f"{n}.jpg"), within=5) for n in range(4)]
-    assert [answer.status for answer in answers] == [200, 200, 200, 429]
-    assert answers[3].retry_after is not None
-    assert 0 < answers[3].retry_after <= 60

@@ -6,11 +6,12 @@ from collections.abc import Callable
 import pytest
 
 from worker.adapters.local_quota import LocalQuota
+from worker.pipeline.ports import Quota
 
 pytestmark = pytest.mark.looptime
 
 
-Opening = Callable[[], LocalQuota]
+Opening = Callable[[], Quota]
 
 
 @pytest.fixture
@@ -22,14 +23,27 @@ def opened() -> Opening:
     return lambda: LocalQuota(limit=62, burst=2, clock=asyncio.get_running_loop().time)
 
 
-async def test_zero_means_that_a_token_was_taken(opened: Opening) -> None:
+async def rested(opened: Opening) -> Quota:
+    """A quota that nobody asked for so long that it is full."""
     quota = opened()
+    await asyncio.sleep(10)
+    return quota
+
+
+async def test_a_new_quota_begins_empty(opened: Opening) -> None:
+    """Law 4: the process before may have sent its burst a moment ago."""
+    quota = opened()
+    assert await quota.take() == pytest.approx(1.0, abs=0.01)
+
+
+async def test_zero_means_that_a_token_was_taken(opened: Opening) -> None:
+    quota = await rested(opened)
     assert [await quota.take(), await quota.take()] == [0, 0]
     assert await quota.take() > 0
 
 
 async def test_who_waits_as_told_gets_a_token(opened: Opening) -> None:
-    quota = opened()
+    quota = await rested(opened)
     started = asyncio.get_running_loop().time()
     for _ in range(10):
         if wait := await quota.take():
@@ -39,7 +53,7 @@ async def test_who_waits_as_told_gets_a_token(opened: Opening) -> None:
 
 
 async def test_the_level_is_the_tokens_at_hand(opened: Opening) -> None:
-    quota = opened()
+    quota = await rested(opened)
     assert await quota.level() == 2
     await quota.take()
     await quota.take()
@@ -50,7 +64,7 @@ async def test_the_level_is_the_tokens_at_hand(opened: Opening) -> None:
 
 async def test_after_a_refusal_nothing_is_given_until_retry_after(opened: Opening) -> None:
     """Row: 429."""
-    quota = opened()
+    quota = await rested(opened)
     await quota.refused(30.0)
     assert await quota.take() == pytest.approx(30.0)
     await asyncio.sleep(29)
@@ -61,7 +75,7 @@ async def test_after_a_refusal_nothing_is_given_until_retry_after(opened: Openin
 
 async def test_after_a_refusal_without_retry_after_there_is_a_backoff(opened: Opening) -> None:
     """Row: 429."""
-    quota = opened()
+    quota = await rested(opened)
     await quota.refused(None)
     assert await quota.take() == pytest.approx(1.0)
     assert await quota.level() == 0

@@ -1,5 +1,7 @@
 """The token bucket: law 4, and the row "429" of the answer table."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,6 +12,11 @@ from worker.core.quota import Bucket
 limits = st.integers(2, 300).flatmap(
     lambda limit: st.tuples(st.just(limit), st.integers(1, min(limit - 1, 20)))
 )
+
+
+def full(limit: int, burst: int, now: float) -> Bucket:
+    """A bucket that nobody took from for a while."""
+    return replace(quota.empty(limit, burst, now), tokens=float(burst))
 
 
 def takes_of(bucket: Bucket, pauses: list[float], now: float = 0.0) -> list[float]:
@@ -38,7 +45,7 @@ def test_no_window_of_60_seconds_sees_more_than_the_limit(
 ) -> None:
     """Law 4."""
     limit, burst = limit_and_burst
-    moments = takes_of(quota.full(limit, burst, 0.0), pauses)
+    moments = takes_of(full(limit, burst, 0.0), pauses)
     for i, first in enumerate(moments):
         assert sum(1 for moment in moments[i:] if moment < first + 60 - 1e-6) <= limit
 
@@ -52,7 +59,7 @@ def test_refusals_never_loosen_the_limit(
 ) -> None:
     """Law 4."""
     limit, burst = limit_and_burst
-    bucket, now, moments = quota.full(limit, burst, 0.0), 0.0, []
+    bucket, now, moments = full(limit, burst, 0.0), 0.0, []
     for pause, step in steps:
         now += pause
         if step == "take":
@@ -69,7 +76,7 @@ def test_refusals_never_loosen_the_limit(
 
 @given(limits, st.floats(0, 1e6))
 def test_who_waits_as_told_gets_a_token(limit_and_burst: tuple[int, int], now: float) -> None:
-    bucket = drained(quota.full(*limit_and_burst, now), now)
+    bucket = drained(full(*limit_and_burst, now), now)
     bucket, wait = quota.take(bucket, now)
     assert wait > 0
     _, wait = quota.take(bucket, now + wait)
@@ -79,7 +86,7 @@ def test_who_waits_as_told_gets_a_token(limit_and_burst: tuple[int, int], now: f
 @given(limits)
 def test_in_ten_minutes_the_quota_is_used_to_the_last_token(limit_and_burst: tuple[int, int]) -> None:
     limit, burst = limit_and_burst
-    moments = takes_of(quota.full(limit, burst, 0.0), [0.0] * (10 * limit))
+    moments = takes_of(full(limit, burst, 0.0), [0.0] * (10 * limit))
     # A bucket of one token loses up to a millisecond with each; a deeper one loses nothing.
     slack = 1.0 if burst > 1 else 1.0 + 10 * limit * 0.001
     used = sum(1 for moment in moments if moment <= 600 + slack)
@@ -87,37 +94,37 @@ def test_in_ten_minutes_the_quota_is_used_to_the_last_token(limit_and_burst: tup
 
 
 def test_a_new_bucket_gives_its_burst_at_once_and_then_one_token_after_another() -> None:
-    bucket = quota.full(limit=62, burst=2, now=0.0)
+    bucket = full(limit=62, burst=2, now=0.0)
     assert takes_of(bucket, [0.0] * 4) == pytest.approx([0.0, 0.0, 1.0, 2.0], abs=0.003)
 
 
 def test_a_burst_that_leaves_no_refill_is_an_error() -> None:
     for limit, burst in [(1, 1), (2, 2), (5, 0), (0, 0)]:
         with pytest.raises(ValueError, match="the burst must be"):
-            quota.full(limit, burst, 0.0)
+            full(limit, burst, 0.0)
 
 
 def test_the_bucket_is_frozen_until_retry_after() -> None:
     """Row: 429."""
-    bucket = quota.refused(quota.full(100, 2, 0.0), now=10.0, retry_after=30.0)
+    bucket = quota.refused(full(100, 2, 0.0), now=10.0, retry_after=30.0)
     assert quota.take(bucket, 10.0)[1] == 30.0
     assert quota.take(bucket, 39.0)[1] == 1.0
     assert quota.take(bucket, 41.0)[1] == 0.0
 
 
 def test_retry_after_is_honoured_for_an_hour_at_most() -> None:
-    bucket = quota.refused(quota.full(100, 2, 0.0), now=0.0, retry_after=86400.0)
+    bucket = quota.refused(full(100, 2, 0.0), now=0.0, retry_after=86400.0)
     assert quota.take(bucket, 0.0)[1] == 3600.0
 
 
 def test_a_retry_after_in_the_past_freezes_nothing() -> None:
-    bucket = quota.refused(quota.full(100, 2, 0.0), now=0.0, retry_after=-5.0)
+    bucket = quota.refused(full(100, 2, 0.0), now=0.0, retry_after=-5.0)
     assert quota.take(bucket, 1.0)[1] == 0.0
 
 
 def test_without_retry_after_the_freeze_doubles_from_one_second_to_sixty() -> None:
     """Row: 429."""
-    bucket, now, freezes = quota.full(100, 2, 0.0), 0.0, []
+    bucket, now, freezes = full(100, 2, 0.0), 0.0, []
     for _ in range(8):
         bucket = quota.refused(bucket, now, None)
         freezes.append(quota.take(bucket, now)[1])
@@ -126,7 +133,7 @@ def test_without_retry_after_the_freeze_doubles_from_one_second_to_sixty() -> No
 
 
 def test_a_quiet_minute_ends_the_row_of_refusals() -> None:
-    bucket = quota.refused(quota.refused(quota.full(100, 2, 0.0), 0.0, None), 1.0, None)
+    bucket = quota.refused(quota.refused(full(100, 2, 0.0), 0.0, None), 1.0, None)
     assert bucket.refusals == 2
     bucket = quota.refused(bucket, 3.0 + 60.0, None)
     assert bucket.refusals == 1
@@ -134,7 +141,7 @@ def test_a_quiet_minute_ends_the_row_of_refusals() -> None:
 
 def test_a_refusal_while_frozen_may_lengthen_the_freeze_and_slows_nothing() -> None:
     """Several requests may be under way when the first 429 comes."""
-    once = quota.refused(quota.full(100, 2, 0.0), 0.0, 10.0)
+    once = quota.refused(full(100, 2, 0.0), 0.0, 10.0)
     assert quota.refused(once, 1.0, 5.0) == once
     longer = quota.refused(once, 1.0, 20.0)
     assert (longer.thaw, longer.rate, longer.refusals) == (21.0, once.rate, once.refusals)
@@ -142,7 +149,7 @@ def test_a_refusal_while_frozen_may_lengthen_the_freeze_and_slows_nothing() -> N
 
 def test_the_rate_resumes_lower_and_climbs_to_the_full_rate_again() -> None:
     """Row: 429."""
-    bucket = quota.refused(quota.full(102, 2, 0.0), 0.0, 10.0)
+    bucket = quota.refused(full(102, 2, 0.0), 0.0, 10.0)
     assert bucket.rate == 70.0
     assert quota.refilled(bucket, 10.0 + 60.0).rate == pytest.approx(80.0)
     assert quota.refilled(bucket, 10.0 + 180.0).rate == pytest.approx(100.0)
@@ -150,7 +157,7 @@ def test_the_rate_resumes_lower_and_climbs_to_the_full_rate_again() -> None:
 
 
 def test_the_rate_never_falls_below_one_a_minute() -> None:
-    bucket = quota.full(100, 2, 0.0)
+    bucket = full(100, 2, 0.0)
     for i in range(30):
         bucket = quota.refused(bucket, float(i), 0.0)
     assert bucket.rate == 1.0

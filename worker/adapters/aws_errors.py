@@ -82,6 +82,7 @@ async def aws_call(call: str, target: str, action: str, within: float) -> AsyncI
         ) from error
     except (
         exceptions.HTTPClientError,
+        exceptions.ConnectionError,
         exceptions.IncompleteReadError,
         exceptions.CredentialRetrievalError,
         exceptions.MetadataRetrievalError,

@@ -35,10 +35,13 @@ T = TypeVar("T")
 
 @asynccontextmanager
 async def open_session() -> AsyncIterator[aiohttp.ClientSession]:
-    """The pooled session for any number of :class:`DarwinApi`; it keeps no cookies and honours the proxy variables."""
+    """The pooled session for any number of :class:`DarwinApi`. It keeps no cookies.
+
+    It does not trust the environment: aiohttp would look for a netrc entry, which contradicts the key.
+    """
     connector = aiohttp.TCPConnector(limit=CONNECTIONS)
     jar = aiohttp.DummyCookieJar()
-    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar, trust_env=True) as session:
+    async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as session:
         yield session
 
 

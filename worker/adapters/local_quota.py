@@ -8,12 +8,12 @@ from worker.core import quota
 class LocalQuota:
     """The Quota port in process. *limit* in requests a minute, *clock* in seconds, never going back.
 
-    It starts full, and knows nothing of what the process before it sent.
+    It starts empty, because nobody knows what the process before it sent.
     """
 
     def __init__(self, limit: int, burst: int, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._bucket = quota.full(limit, burst, clock())
+        self._bucket = quota.empty(limit, burst, clock())
 
     async def take(self) -> float:
         self._bucket, wait = quota.take(self._bucket, self._clock())

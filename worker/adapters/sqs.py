@@ -23,8 +23,17 @@ if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
     from types_aiobotocore_sqs.type_defs import (
         BatchResultErrorEntryTypeDef,
+        ChangeMessageVisibilityBatchResultTypeDef,
+        DeleteMessageBatchResultTypeDef,
         MessageTypeDef,
         SendMessageBatchRequestEntryTypeDef,
+        SendMessageBatchResultTypeDef,
+    )
+
+    _Response = (
+        ChangeMessageVisibilityBatchResultTypeDef
+        | DeleteMessageBatchResultTypeDef
+        | SendMessageBatchResultTypeDef
     )
 
 BATCH_ENTRIES = 10
@@ -36,6 +45,8 @@ CALL_SECONDS = 20.0
 LOST_CODES = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight"})
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html names what may be sent.
 UNSENDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+UNANSWERED = Failure(lost=False, text="SQS did not answer for this entry")
 
 T = TypeVar("T")
 
@@ -81,39 +92,36 @@ class SqsQueue:
         return [_message(received) for received in response.get("Messages", [])]
 
     async def extend(self, messages: Sequence[Message], seconds: int) -> list[Failure | None]:
-        async def chunk(numbered: "Sequence[tuple[int, Message]]") -> "list[BatchResultErrorEntryTypeDef]":
+        async def chunk(numbered: "Sequence[tuple[int, Message]]") -> "_Response":
             async with self._call("ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility"):
-                response = await self._client.change_message_visibility_batch(
+                return await self._client.change_message_visibility_batch(
                     QueueUrl=self.url,
                     Entries=[
                         {"Id": str(i), "ReceiptHandle": message.handle, "VisibilityTimeout": seconds}
                         for i, message in numbered
                     ],
                 )
-            return response.get("Failed", [])
 
         return await self._in_chunks(_by_count(enumerate(messages)), chunk, len(messages))
 
     async def delete(self, messages: Sequence[Message]) -> list[Failure | None]:
-        async def chunk(numbered: "Sequence[tuple[int, Message]]") -> "list[BatchResultErrorEntryTypeDef]":
+        async def chunk(numbered: "Sequence[tuple[int, Message]]") -> "_Response":
             async with self._call("DeleteMessageBatch", "sqs:DeleteMessage"):
-                response = await self._client.delete_message_batch(
+                return await self._client.delete_message_batch(
                     QueueUrl=self.url,
                     Entries=[{"Id": str(i), "ReceiptHandle": message.handle} for i, message in numbered],
                 )
-            return response.get("Failed", [])
 
         return await self._in_chunks(_by_count(enumerate(messages)), chunk, len(messages))
 
     async def send(self, messages: Sequence[Outgoing]) -> list[Failure | None]:
         """Attributes without a value are left out, for SQS refuses them."""
 
-        async def chunk(numbered: "Sequence[tuple[int, Outgoing]]") -> "list[BatchResultErrorEntryTypeDef]":
+        async def chunk(numbered: "Sequence[tuple[int, Outgoing]]") -> "_Response":
             async with self._call("SendMessageBatch", "sqs:SendMessage"):
-                response = await self._client.send_message_batch(
+                return await self._client.send_message_batch(
                     QueueUrl=self.url, Entries=[_entry(i, message) for i, message in numbered]
                 )
-            return response.get("Failed", [])
 
         unsendable = {i: failure for i, message in enumerate(messages) if (failure := _unsendable(message))}
         sendable = [(i, message) for i, message in enumerate(messages) if i not in unsendable]
@@ -144,7 +152,7 @@ class SqsQueue:
     async def _in_chunks(
         self,
         chunks: list[list[tuple[int, T]]],
-        call: "Callable[[Sequence[tuple[int, T]]], Awaitable[list[BatchResultErrorEntryTypeDef]]]",
+        call: "Callable[[Sequence[tuple[int, T]]], Awaitable[_Response]]",
         count: int,
     ) -> list[Failure | None]:
         """Results of *count* entries, of which *chunks* holds those to send, each with its place."""
@@ -155,14 +163,18 @@ class SqsQueue:
         async def run(chunk: list[tuple[int, T]]) -> None:
             try:
                 async with slots:
-                    failed = await call(chunk)
+                    response = await call(chunk)
             except OutsideError as error:
                 errors.append(error)
                 for place, _ in chunk:
                     results[place] = Failure(lost=False, text=str(error))
             else:
-                for entry in failed:
-                    results[int(entry["Id"])] = _failure(entry)
+                for place, _ in chunk:
+                    results[place] = UNANSWERED
+                for done in response.get("Successful", []):
+                    results[int(done["Id"])] = None
+                for failed in response.get("Failed", []):
+                    results[int(failed["Id"])] = _failure(failed)
 
         async with asyncio.TaskGroup() as tasks:
             for chunk in chunks:

@@ -97,6 +97,11 @@ class LaneBacklog:
     _later: list[tuple[float, int, OpenItem]] = field(default_factory=list)
     _sequence: int = 0
 
+    @property
+    def lacks_probe(self) -> bool:
+        """Whether only an item can tell that the lane's pause is over, and none is there to be sent."""
+        return self.pause is not None and self.pause.confirmed is None and not self.held
+
     def add_later(self, item: OpenItem, at: float) -> None:
         self._sequence += 1
         heapq.heappush(self._later, (at, self._sequence, item))

@@ -46,6 +46,10 @@ class Name(StrEnum):
         "lane_paused",
         "Check that the dataset and the storage exist in Darwin under these names, and run `darwin-worker check`.",
     )
+    ALL_LANES_PAUSED = (
+        "all_lanes_paused",
+        "See the conditions of the single lanes; until one of them is mended nothing is received.",
+    )
 
     @property
     def bars_readiness(self) -> bool:

@@ -73,6 +73,13 @@ class TeamLanes:
     def paused(self, lane: Lane) -> bool:
         return self.pause is not None or self.lanes[lane].pause is not None
 
+    @property
+    def lacks_probe(self) -> bool:
+        """Whether only an item can tell that a pause is over, and none is there to be sent."""
+        if self.pause is not None:
+            return self.pause.kind is TeamPauseKind.PLAN_FULL and not self.held
+        return any(lane.lacks_probe for lane in self.lanes.values())
+
     def add(self, item: OpenItem) -> None:
         backlog = self.lanes[item.item.lane]
         backlog.held += 1

@@ -71,7 +71,9 @@ class Leases:
         lease = self._leases.get(number)
         if lease is not None:
             lease.deadline, lease.extending = deadline, False
-            if deadline < lease.received + LONGEST_HOLD - 1:  # SQS grants nothing beyond that, and counts in seconds
+            if (
+                deadline < lease.received + LONGEST_HOLD - 1
+            ):  # SQS grants nothing beyond that, and counts in seconds
                 heapq.heappush(self._order, (deadline, number))
 
     def outlasts(self, number: int, until: float) -> bool:

@@ -36,13 +36,16 @@ class Bucket:
         return float(self.limit - self.burst)
 
 
-def full(limit: int, burst: int, now: float) -> Bucket:
-    """A bucket that nobody took from. *limit* in requests a minute; ValueError unless limit > burst >= 1."""
+def empty(limit: int, burst: int, now: float) -> Bucket:
+    """A bucket to begin with: the process before may have sent its burst a moment ago, so it holds nothing yet.
+
+    *limit* in requests a minute; ValueError unless limit > burst >= 1.
+    """
     if not limit > burst >= 1:
         raise ValueError(
             f"a limit of {limit} a minute with a burst of {burst}: the burst must be from 1 to limit - 1"
         )
-    return Bucket(limit, burst, tokens=float(burst), rate=float(limit - burst), at=now)
+    return Bucket(limit, burst, tokens=0.0, rate=float(limit - burst), at=now)
 
 
 def refilled(bucket: Bucket, now: float) -> Bucket:

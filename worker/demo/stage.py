@@ -15,6 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote_plus
 
 import aioboto3
 from aiobotocore.config import AioConfig
@@ -27,7 +28,12 @@ if TYPE_CHECKING:
 
 HOST = "127.0.0.1"
 REGION = "us-east-1"
-AWS_SETTINGS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": REGION}
+AWS_SETTINGS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+}
 """What AWS's own tools and the worker need in their environment, besides the endpoint."""
 
 MAX_RECEIVE_COUNT = 10
@@ -102,6 +108,29 @@ class Cloud:
 
     async def upload(self, key: str, body: bytes) -> None:
         await self.s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    async def keys(self) -> list[str]:
+        """Of all objects in the bucket."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=self.bucket)
+        return [held["Key"] async for page in pages for held in page.get("Contents", [])]
+
+    async def tell_again(self, key: str) -> None:
+        """Send the event of an object that is there once more, as S3 does it now and then."""
+        head = await self.s3.head_object(Bucket=self.bucket, Key=key)
+        held = {
+            "key": quote_plus(key, safe="/"),
+            "size": head["ContentLength"],
+            "eTag": head["ETag"].strip('"'),
+        }
+        record = {
+            "eventVersion": "2.1",
+            "eventSource": "aws:s3",
+            "awsRegion": REGION,
+            "eventTime": head["LastModified"].strftime("%Y-%m-%dT%H:%M:%S.000Z"),
+            "eventName": "ObjectCreated:Put",
+            "s3": {"s3SchemaVersion": "1.0", "bucket": {"name": self.bucket}, "object": held},
+        }
+        await self.send(json.dumps({"Records": [record]}))
 
     async def send(self, body: str) -> None:
         """Put a message of our own into the queue."""

@@ -61,7 +61,7 @@ class Flow:
         )
 
     def _may_receive(self) -> bool:
-        return not (self._lanes.all_paused() or self._context.situation.has(Name.LEDGER_UNREACHABLE))
+        return not self._context.situation.has(Name.LEDGER_UNREACHABLE) and self._lanes.may_receive()
 
     async def run(self) -> None:
         """Until a stop is asked for, and everything open is settled or given back."""

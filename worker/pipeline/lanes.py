@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from worker.core.backlog import Batch, OpenItem
 from worker.core.conditions import Name
 from worker.core.errors import OutsideError
-from worker.core.lanes import TeamPauseKind
+from worker.core.lanes import PROBE_EVERY, TeamPauseKind
 from worker.core.model import Kind, Lane, Outcome, Reason
 from worker.core.shares import Postponement, over_share
 from worker.pipeline.accounts import Account
@@ -54,6 +54,7 @@ class Lanes:
         self._items_per_second = items_per_second
         self._postponements: dict[Lane, Postponement] = {}
         self._closed = False
+        self._next_probe = 0.0
 
     # From sorting
 
@@ -79,8 +80,21 @@ class Lanes:
         for account in self._accounts.values():
             account.news.ring()
 
-    def all_paused(self) -> bool:
-        """Whether nothing can be sent anywhere, so that it is no use to receive."""
+    def may_receive(self) -> bool:
+        """Whether it is any use to receive: not while every lane is paused. Then a receive a minute brings an item to
+        probe with, where nothing else can tell that a pause is over.
+        """
+        if not self._all_paused():
+            return True
+        now = asyncio.get_running_loop().time()
+        if now < self._next_probe or not any(
+            account.lanes.lacks_probe for account in self._accounts.values()
+        ):
+            return False
+        self._next_probe = now + PROBE_EVERY
+        return True
+
+    def _all_paused(self) -> bool:
         return all(
             account.lanes.paused(lane) for account in self._accounts.values() for lane in account.lanes.lanes
         )
@@ -185,6 +199,11 @@ class Lanes:
                 self._context.situation.raise_(Name.LANE_PAUSED, str(lane), backlog.pause.why)
             else:
                 self._context.situation.clear(Name.LANE_PAUSED, str(lane))
+        every = [lane.pause for each in self._accounts.values() for lane in each.lanes.lanes.values()]
+        if all(every):
+            self._context.situation.raise_(Name.ALL_LANES_PAUSED, "worker", "no lane can send")
+        else:
+            self._context.situation.clear(Name.ALL_LANES_PAUSED, "worker")
         self._context.metrics.lanes_paused.set(
             sum(
                 account.lanes.paused(lane)

@@ -1,0 +1,170 @@
+"""How the demo looks on a terminal: one line per record, and a table of what became of all.
+
+Nothing is read or decided here. Keys are shown as people can read them: what cannot be printed is escaped, and what is
+too long loses its middle.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.table import Table
+from rich.text import Text
+
+from worker.demo.books import Books, Told
+from worker.demo.samples import Place
+from worker.demo.stage import AWS_SETTINGS, HOST, Cloud, LogLine
+
+_MARKS = {
+    "registered": ("✓", "green"),
+    "existing": ("✓", "green"),
+    "duplicate": ("=", "cyan"),
+    "ignored": ("·", "bright_black"),
+    "postponed": ("…", "yellow"),
+    "waiting": ("…", "yellow"),
+    "blocked": ("✗", "red"),
+    "rejected": ("✗", "red"),
+    "unreadable": ("✗", "red"),
+}
+_OUTCOMES = tuple(_MARKS)
+_LONGEST_OUTCOME = max(map(len, _OUTCOMES))
+_ELLIPSIS = "…"
+
+
+def printable(text: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def shorten(text: str, cells: int) -> str:
+    """*text* in at most *cells* columns of a terminal; its middle gives way, for both ends tell more."""
+    if cell_len(text) <= cells:
+        return text
+    head, tail = "", ""
+    left, right = 0, len(text) - 1
+    while True:
+        longer = (head + text[left], tail) if cell_len(head) <= cell_len(tail) else (head, text[right] + tail)
+        if cell_len(longer[0]) + cell_len(longer[1]) + cell_len(_ELLIPSIS) > cells:
+            return head + _ELLIPSIS + tail
+        left, right = left + (longer[0] != head), right - (longer[1] != tail)
+        head, tail = longer
+
+
+def record_line(told: Told, width: int) -> Text:
+    """One record in one line of at most *width* columns."""
+    mark, style = _MARKS.get(told.outcome, ("?", "yellow"))
+    start = f"{mark} {told.outcome:{_LONGEST_OUTCOME}}  "
+    room = max(40, width - cell_len(start) - 3)
+    if told.outcome in ("registered", "existing") and told.place:
+        key = shorten(printable(told.key), room // 2)
+        end = Text(" → ").append(shorten(_target(told.place), room - cell_len(key)))
+    else:
+        key = shorten(printable(told.key) or "(no object)", room * 2 // 3)
+        end = Text(" : ").append(shorten(_words(told), room - cell_len(key)), style="dim")
+    return Text(no_wrap=True).append(start, style).append(key).append(end)
+
+
+def _target(place: Place) -> str:
+    return printable(f"{place.dataset}:{place.path.rstrip('/')}/{place.name}")
+
+
+def _words(told: Told) -> str:
+    return printable(f"{told.reason}. {told.detail}" if told.detail else told.reason)
+
+
+def trouble_line(line: LogLine) -> Text | None:
+    """What the worker warns of, or writes that is no log line; None for the rest."""
+    if "text" in line:
+        return Text(printable(str(line["text"])), style="yellow")
+    if line.get("level") not in ("warning", "error", "critical"):
+        return None
+    words = (str(line[name]) for name in ("event", "condition", "subject", "why", "advice") if line.get(name))
+    return Text("! " + printable(": ".join(words)), style="yellow")
+
+
+def introduction(cloud: Cloud, twin_url: str, port: int) -> Text:
+    """What is on the stage, and where to look at it."""
+    pages = f"http://{HOST}:{port}"
+    return _listed(
+        "The whole job, on this machine alone:",
+        (
+            ("S3 and SQS", f"MiniStack, an emulator, at {cloud.endpoint}"),
+            ("bucket", f"{cloud.bucket}: each new object is told to the queue {cloud.bucket}-events"),
+            ("dead letters", f"the queue {cloud.bucket}-dead-letters"),
+            ("Darwin", f"a stand-in; see what it holds at {twin_url}/"),
+            ("worker", f"darwin-worker run; see {pages}/metrics and {pages}/readyz"),
+        ),
+    )
+
+
+def invitation(cloud: Cloud, twin_url: str) -> Text:
+    """How the user gives files of their own."""
+    settings = " ".join(f"{name}={value}" for name, value in AWS_SETTINGS.items() if name != "AWS_REGION")
+    copy = f"aws s3 cp FILE s3://{cloud.bucket}/incoming/ --endpoint-url {cloud.endpoint}"
+    return (
+        Text()
+        .append_text(
+            _listed(
+                "\nNow with files of your own, from another terminal:\n",
+                (
+                    ("with the AWS CLI", f"{settings} {copy}"),
+                    ("without it", f"curl -T FILE {cloud.endpoint}/{cloud.bucket}/incoming/"),
+                    ("then see", f"{twin_url}/"),
+                ),
+            )
+        )
+        .append("\n\nCtrl-C ends the demo.\n", "bold")
+    )
+
+
+def _listed(title: str, rows: Sequence[tuple[str, str]]) -> Text:
+    widest = max(len(name) for name, _ in rows)
+    text = Text(title, style="bold")
+    for name, words in rows:
+        text.append(f"\n  {name:{widest}}  ", "not bold cyan").append(words, "not bold")
+    return text
+
+
+def outcomes_table(books: Books) -> Table:
+    """How many keys there are, and what became of the records that told of them."""
+    table = Table(
+        title="What became of all", title_justify="left", box=None, show_header=False, padding=(0, 2)
+    )
+    table.add_column()
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    table.add_row("keys uploaded", str(len(set(books.uploaded))), "", style="bold")
+    counts = Counter(told.outcome for told in books.settled)
+    reasons = Counter((told.outcome, told.reason) for told in books.settled)
+    for outcome in (*_OUTCOMES, *(counts.keys() - _MARKS.keys())):
+        if counts[outcome]:
+            why = ", ".join(
+                f"{count} {reason}" for (its, reason), count in reasons.most_common() if its == outcome
+            )
+            mark, style = _MARKS.get(outcome, ("?", "yellow"))
+            table.add_row(Text(f"{mark} {outcome}", style), str(counts[outcome]), why)
+    return table
+
+
+def letters_table(books: Books) -> Table:
+    """The dead letters by reason, each with what the first of them says."""
+    title = "Dead letters by reason" if books.letters else "No dead letters"
+    table = Table(title=title, title_justify="left", box=None, show_header=False, padding=(0, 2))
+    table.add_column(style="red")
+    table.add_column(justify="right")
+    table.add_column(style="dim")
+    for reason, count in sorted(Counter(letter.reason for letter in books.letters).items()):
+        first = next(letter for letter in books.letters if letter.reason == reason)
+        table.add_row(reason, str(count), printable(first.detail))
+    return table
+
+
+def verdict(books: Books, wrong: Sequence[str]) -> Text:
+    """The last word: the sum, or what is wrong with it."""
+    said = (
+        f"{len(set(books.uploaded))} keys uploaded = {books.items} items in Darwin + {books.dead} dead letters "
+        f"+ {books.ignored} ignored"
+    )
+    if not wrong:
+        return Text(f"The books balance: {said}.", style="bold green")
+    lines = "".join(f"\n  - {printable(line)}" for line in wrong)
+    return Text(f"The books do not balance:{lines}", style="bold red")
