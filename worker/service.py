@@ -71,9 +71,9 @@ async def run(settings: Settings) -> None:
         port = await stack.enter_async_context(serving(view, registry, settings.web.host, settings.web.port))
         stack.enter_context(_Signals(context))
         await stack.enter_async_context(_measuring_lag(context))
-        queues = await stack.enter_async_context(open_queues(settings))
+        queues = await stack.enter_async_context(open_queues(settings, metrics))
         ledger = await stack.enter_async_context(SqliteLedger.open(settings.ledger.path, time.time))
-        darwin, quota = await stack.enter_async_context(open_darwin(settings))
+        darwin, quota = await stack.enter_async_context(open_darwin(settings, metrics))
         view.quotas = {"registration": quota}
         storages = await _first_look(context, darwin, settings.darwin.team)
         if storages is None:
@@ -119,10 +119,10 @@ def _told(flow: Flow) -> dict[str, int]:
 
 
 @asynccontextmanager
-async def open_queues(settings: Settings) -> AsyncIterator[Queues]:
+async def open_queues(settings: Settings, metrics: Metrics) -> AsyncIterator[Queues]:
     """The queues, after SQS was asked for them. Raises :class:`Refused` when there is no dead-letter queue."""
-    async with open_queue_client(aioboto3.Session(), None) as client:
-        source = SqsQueue(client, settings.queue.url)
+    async with open_queue_client(aioboto3.Session(), os.environ.get("AWS_REGION")) as client:
+        source = SqsQueue(client, settings.queue.url, metrics)
         policy = redrive_policy(await source.attributes())
         url = settings.queue.dead_letter_url
         if url is None:
@@ -134,7 +134,7 @@ async def open_queues(settings: Settings) -> AsyncIterator[Queues]:
                 )
             url = await source.url_of(target)
         count = policy.get("maxReceiveCount")
-        yield Queues(source, SqsQueue(client, url), int(str(count)) if count is not None else None)
+        yield Queues(source, SqsQueue(client, url, metrics), int(str(count)) if count is not None else None)
 
 
 def redrive_policy(attributes: Mapping[str, str]) -> Mapping[str, object]:
@@ -144,7 +144,7 @@ def redrive_policy(attributes: Mapping[str, str]) -> Mapping[str, object]:
 
 
 @asynccontextmanager
-async def open_darwin(settings: Settings) -> AsyncIterator[tuple[DarwinApi, LocalQuota]]:
+async def open_darwin(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[DarwinApi, LocalQuota]]:
     """Darwin's API, which takes its tokens of the general bucket by itself, and the registration bucket."""
     clock = asyncio.get_running_loop().time
     limits = settings.quota
@@ -155,15 +155,20 @@ async def open_darwin(settings: Settings) -> AsyncIterator[tuple[DarwinApi, Loca
             settings.darwin.base_url,
             settings.darwin.team,
             settings.darwin.api_key_file or settings.darwin.api_key,
-            lambda: _token(general),
+            lambda: _take(general, metrics),
             general.refused,
+            metrics,
         )
         yield darwin, LocalQuota(limits.requests_per_minute, limits.burst, clock)
 
 
-async def _token(quota: Quota) -> None:
-    while (wait := await quota.take()) > 0:  # noqa: ASYNC110 - the token comes by the clock, no event tells of it
+async def _take(quota: Quota, metrics: Metrics) -> None:
+    """A token of the general bucket."""
+    waited = 0.0
+    while (wait := await quota.take()) > 0:
+        waited += wait
         await asyncio.sleep(wait)
+    metrics.token_wait_seconds.labels(bucket="general").observe(waited)
 
 
 async def check_team(darwin: DarwinApi, team: str) -> None:

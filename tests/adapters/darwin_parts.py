@@ -4,10 +4,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import aiohttp
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from worker.adapters.darwin import DarwinApi
 from worker.core.model import Lane
+from worker.metrics import Metrics
 
 KEY = "abcdefg.0123456789abcdef0123456789abcdef"
 LANE = Lane("acme", "intake", "media")
@@ -30,4 +32,6 @@ class Tokens:
 def api_at(
     session: aiohttp.ClientSession, url: str, tokens: Tokens, key: SecretStr | Path | None = None
 ) -> DarwinApi:
-    return DarwinApi(session, url, "acme", key or SecretStr(KEY), tokens.take, tokens.refuse)
+    return DarwinApi(
+        session, url, "acme", key or SecretStr(KEY), tokens.take, tokens.refuse, Metrics(CollectorRegistry())
+    )

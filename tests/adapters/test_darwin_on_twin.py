@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from tests.adapters.darwin_parts import KEY, LANE, Tokens, api_at
@@ -15,6 +16,7 @@ from worker.demo.twin.server import RunningTwin, running_twin
 from worker.demo.twin.state import Storage as TwinStorage
 from worker.demo.twin.state import Team
 from worker.demo.twin.switches import Switches
+from worker.metrics import Metrics
 from worker.pipeline.ports import Darwin
 
 
@@ -82,7 +84,9 @@ async def test_the_twin_refuses_a_key_a_team_and_a_dataset_it_does_not_know(
     assert (await wrong_key.register(LANE, batch("a.jpg"), within=5)).status == 401
     with pytest.raises(Refused, match="401"):
         await wrong_key.team()
-    other_team = DarwinApi(session, twin.url, "nobody", SecretStr(KEY), tokens.take, tokens.refuse)
+    other_team = DarwinApi(
+        session, twin.url, "nobody", SecretStr(KEY), tokens.take, tokens.refuse, Metrics(CollectorRegistry())
+    )
     with pytest.raises(Refused, match="404"):
         await other_team.storages()
     body = batch("a.jpg") | {"dataset_slug": "absent"}

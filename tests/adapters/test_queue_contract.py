@@ -9,11 +9,13 @@ from typing import NamedTuple
 
 import aioboto3
 import pytest
+from prometheus_client import CollectorRegistry
 
 from tests.fakes.queue import FakeQueue
 from worker.adapters.sqs import SqsQueue, open_queue_client
 from worker.core.model import Message
 from worker.core.queueing import Outgoing
+from worker.metrics import Metrics
 from worker.pipeline.ports import Queue
 
 
@@ -43,7 +45,7 @@ def opened(request: pytest.FixtureRequest) -> Opening:
         async with open_queue_client(session, "eu-west-1") as client:
             name = uuid.uuid4().hex
             dead_url = (await client.create_queue(QueueName=f"{name}-dead"))["QueueUrl"]
-            dead_letters = SqsQueue(client, dead_url)
+            dead_letters = SqsQueue(client, dead_url, Metrics(CollectorRegistry()))
             redrive = {
                 "deadLetterTargetArn": (await dead_letters.attributes())["QueueArn"],
                 "maxReceiveCount": max_receive_count,
@@ -52,7 +54,7 @@ def opened(request: pytest.FixtureRequest) -> Opening:
                 QueueName=name,
                 Attributes={"VisibilityTimeout": str(visibility), "RedrivePolicy": json.dumps(redrive)},
             )
-            yield Queues(SqsQueue(client, created["QueueUrl"]), dead_letters)
+            yield Queues(SqsQueue(client, created["QueueUrl"], Metrics(CollectorRegistry())), dead_letters)
 
     return sqs_queues
 

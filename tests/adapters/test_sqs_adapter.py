@@ -9,11 +9,13 @@ from typing import Any
 import aioboto3
 import pytest
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from worker.adapters.sqs import SqsQueue, open_queue_client
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import Message
 from worker.core.queueing import Failure, Outgoing
+from worker.metrics import Metrics
 
 AWS = aioboto3.Session(aws_access_key_id="000000000001", aws_secret_access_key="secret")
 
@@ -30,7 +32,7 @@ async def test_attributes_and_the_dead_letter_queue_are_found(aws: aioboto3.Sess
                 "RedrivePolicy": json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 10}),
             },
         )
-        queue = SqsQueue(client, created["QueueUrl"])
+        queue = SqsQueue(client, created["QueueUrl"], Metrics(CollectorRegistry()))
         attributes = await queue.attributes()
         assert attributes["VisibilityTimeout"] == "77"
         assert attributes["MessageRetentionPeriod"] == "345600"
@@ -44,7 +46,7 @@ async def test_a_queue_that_does_not_exist_is_refused_by_its_url(
 ) -> None:
     url = f"{ministack}/000000000001/absent"
     async with open_queue_client(aws, "eu-west-1") as client:
-        queue = SqsQueue(client, url)
+        queue = SqsQueue(client, url, Metrics(CollectorRegistry()))
         for call in (queue.receive(1, 0), queue.send([Outgoing("a")]), queue.attributes()):
             with pytest.raises(Refused, match=f"on {url}: .*NonExistentQueue.*Check the queue's name"):
                 await call
@@ -67,7 +69,7 @@ async def test_attributes_that_are_no_text_are_left_out_and_numbers_are_kept(aws
                 "binary": {"DataType": "Binary", "BinaryValue": b"\x00"},
             },
         )
-        [message] = await SqsQueue(client, url).receive(10, wait=5)
+        [message] = await SqsQueue(client, url, Metrics(CollectorRegistry())).receive(10, wait=5)
         assert message.attributes == {"text": "a", "number": "3"}
 
 
@@ -94,7 +96,7 @@ async def test_an_endpoint_where_nobody_listens_is_unavailable(monkeypatch: pyte
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         async with open_queue_client(AWS, "eu-west-1") as client:
             with pytest.raises(Unavailable, match=f"SQS ReceiveMessage on {endpoint}/q: .*Could not connect"):
-                await SqsQueue(client, f"{endpoint}/q").receive(1, 0)
+                await SqsQueue(client, f"{endpoint}/q", Metrics(CollectorRegistry())).receive(1, 0)
 
 
 # --- answers that the emulator does not give
@@ -140,7 +142,7 @@ async def stub() -> AsyncIterator[Stub]:
 async def queue(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqsQueue]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
     async with open_queue_client(AWS, "eu-west-1") as client:
-        yield SqsQueue(client, f"{stub.url}/000000000001/q")
+        yield SqsQueue(client, f"{stub.url}/000000000001/q", Metrics(CollectorRegistry()))
 
 
 def done(content: Any) -> tuple[int, object]:

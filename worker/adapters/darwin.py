@@ -19,6 +19,7 @@ from worker.core.answers import Answer
 from worker.core.darwin import Dataset, HeldItem, Storage
 from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.model import Lane, Mode
+from worker.metrics import Metrics
 
 CONNECT_SECONDS = 5.0
 GENERAL_SECONDS = 20.0
@@ -50,7 +51,8 @@ class DarwinApi:
 
     Tokens (law 4): who calls :meth:`register` has taken the token of the registration bucket. All other requests take
     theirs here, one by one, by awaiting *before_request*; a 429 among them is told to *on_429* with its Retry-After.
-    *key* is the key itself or the file that holds it; Refused when there is none to be had there.
+    *key* is the key itself or the file that holds it; Refused when there is none to be had there. Every request is
+    counted in *metrics* under the last word of its address.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class DarwinApi:
         key: SecretStr | Path,
         before_request: Callable[[], Awaitable[None]],
         on_429: Callable[[float | None], Awaitable[None]],
+        metrics: Metrics,
     ) -> None:
         self._session = session
         self._root = URL(base_url.rstrip("/")) / "api"
@@ -72,6 +75,7 @@ class DarwinApi:
         )
         self._before_request = before_request
         self._on_429 = on_429
+        self._metrics = metrics
 
     async def register(self, lane: Lane, body: Mapping[str, object], within: float) -> Answer:
         url = self._team_root / "items" / ENDPOINTS[lane.mode]
@@ -151,7 +155,11 @@ class DarwinApi:
             status: int | None, text: str, payload: object = None, retry_after: float | None = None
         ) -> Answer:
             said = KEY_SHAPE.sub("[key]", text.replace(key, "[key]"))[:LONGEST_TEXT]
-            return Answer(status, payload, said, retry_after, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            told = "none" if status is None else str(status)
+            self._metrics.darwin_requests.labels(endpoint=url.name, status=told).inc()
+            self._metrics.darwin_request_seconds.labels(endpoint=url.name).observe(seconds)
+            return Answer(status, payload, said, retry_after, seconds)
 
         try:
             async with (

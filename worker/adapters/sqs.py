@@ -7,7 +7,7 @@ answer for are failures that may be tried again; the call itself raises only whe
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 import aioboto3
@@ -18,6 +18,7 @@ from worker.adapters.aws_errors import aws_call, short_code
 from worker.core.errors import OutsideError, Refused
 from worker.core.model import Message
 from worker.core.queueing import Failure, Outgoing
+from worker.metrics import Metrics
 
 if TYPE_CHECKING:
     from types_aiobotocore_sqs import SQSClient
@@ -74,14 +75,15 @@ async def open_queue_client(session: aioboto3.Session, region: str | None) -> "A
 
 
 class SqsQueue:
-    """Implements the Queue port on the queue at *url*."""
+    """Implements the Queue port on the queue at *url*. Every call is counted in *metrics*, because it is billed."""
 
-    def __init__(self, client: "SQSClient", url: str) -> None:
+    def __init__(self, client: "SQSClient", url: str, metrics: Metrics) -> None:
         self.url = url
         self._client = client
+        self._metrics = metrics
 
     async def receive(self, limit: int, wait: float) -> list[Message]:
-        async with aws_call("SQS ReceiveMessage", self.url, "sqs:ReceiveMessage", wait + CALL_SECONDS):
+        async with self._call("ReceiveMessage", "sqs:ReceiveMessage", wait + CALL_SECONDS):
             response = await self._client.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=limit,
@@ -146,8 +148,17 @@ class SqsQueue:
             response = await self._client.get_queue_url(QueueName=name, QueueOwnerAWSAccountId=account)
         return response["QueueUrl"]
 
-    def _call(self, name: str, action: str) -> AbstractAsyncContextManager[None]:
-        return aws_call(f"SQS {name}", self.url, action, CALL_SECONDS)
+    @asynccontextmanager
+    async def _call(self, name: str, action: str, within: float = CALL_SECONDS) -> AsyncIterator[None]:
+        result = "ok"
+        try:
+            async with aws_call(f"SQS {name}", self.url, action, within):
+                yield
+        except OutsideError as error:
+            result = "refused" if isinstance(error, Refused) else "unavailable"
+            raise
+        finally:
+            self._metrics.sqs_calls.labels(call=name, result=result).inc()
 
     async def _in_chunks(
         self,

@@ -292,9 +292,6 @@ class Registering:
             self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
 
     def _tell(self, account: Account, batch: Batch, items: list[OpenItem], answer: Answer) -> None:
-        status = "none" if answer.status is None else str(answer.status)
-        self._context.metrics.darwin_requests.labels(endpoint="register", status=status).inc()
-        self._context.metrics.darwin_request_seconds.labels(endpoint="register").observe(answer.seconds)
         log.info(
             Event.REQUEST_ANSWERED,
             team=account.team,

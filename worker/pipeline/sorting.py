@@ -144,7 +144,8 @@ class Sorting:
         for failures in count(1):
             self._context.heartbeats.beat(PART)
             try:
-                entries = await self._ledger.look_up(identities)
+                with self._context.metrics.ledger_seconds.labels(call="look_up").time():
+                    entries = await self._ledger.look_up(identities)
             except OutsideError as error:
                 self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
                 await asyncio.sleep(backoff(failures, random.random(), longest=10.0))  # noqa: S311 - jitter
