@@ -1,33 +1,28 @@
 """The composition root: opens the adapters, builds the flow, owns start and stop."""
 
 import asyncio
-import json
 import os
 import random
 import signal
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
-from typing import NamedTuple
 from uuid import uuid4
 
-import aioboto3
 from prometheus_client import CollectorRegistry
 
-from worker.adapters.darwin import DarwinApi, open_session
-from worker.adapters.local_quota import LocalQuota
+from worker.adapters.darwin import DarwinApi
 from worker.adapters.sqlite_ledger import SqliteLedger
-from worker.adapters.sqs import SqsQueue, open_queue_client
 from worker.core.backoff import backoff
 from worker.core.conditions import Condition, Name
 from worker.core.darwin import Storage
 from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.lanes import TeamLanes
-from worker.core.model import Lane, Mode
-from worker.core.routing import Route, Routes, problems
+from worker.core.model import Lane
+from worker.core.routing import Route, Routes
 from worker.logs import Event, log
 from worker.metrics import Metrics
+from worker.opening import check_team, open_darwin, open_queues, with_storages
 from worker.pipeline.accounts import Account
 from worker.pipeline.context import Context
 from worker.pipeline.flow import Flow
@@ -35,21 +30,13 @@ from worker.pipeline.heartbeats import Heartbeats
 from worker.pipeline.ports import Quota
 from worker.pipeline.situation import Situation
 from worker.pipeline.stopping import Stop
-from worker.routes_file import Wanted, load_routes
+from worker.routes_file import load_routes
 from worker.settings import Settings
 from worker.web.server import serving
 
 LAG_EVERY = 0.5
 SUSPECT_WITHOUT_REDRIVE = 5
 """The receive count that makes a suspect when the queue has no redrive policy to tell the end of it."""
-
-
-class Queues(NamedTuple):
-    """The source queue, where its dead letters go, and the receives that its redrive policy allows (None: any)."""
-
-    source: SqsQueue
-    dead_letters: SqsQueue
-    max_receive_count: int | None
 
 
 async def run(settings: Settings) -> None:
@@ -113,107 +100,6 @@ def _told(flow: Flow) -> dict[str, int]:
     book = flow.settling.book
     outcomes = {kind.value: count for kind, count in book.outcomes.items() if count}
     return {"received": book.received, "returned": book.returned, **outcomes}
-
-
-# Opening what is outside; `check` opens the same things in the same way
-
-
-@asynccontextmanager
-async def open_queues(settings: Settings, metrics: Metrics) -> AsyncIterator[Queues]:
-    """The queues, after SQS was asked for them. Raises :class:`Refused` when there is no dead-letter queue."""
-    async with open_queue_client(aioboto3.Session(), os.environ.get("AWS_REGION")) as client:
-        source = SqsQueue(client, settings.queue.url, metrics)
-        policy = redrive_policy(await source.attributes())
-        url = settings.queue.dead_letter_url
-        if url is None:
-            target = policy.get("deadLetterTargetArn")
-            if not isinstance(target, str):
-                raise Refused(
-                    f"The queue {source.url} has no redrive policy, so there is no dead-letter queue: give it one, or "
-                    "set WORKER_QUEUE__DEAD_LETTER_URL."
-                )
-            url = await source.url_of(target)
-        count = policy.get("maxReceiveCount")
-        yield Queues(source, SqsQueue(client, url, metrics), int(str(count)) if count is not None else None)
-
-
-def redrive_policy(attributes: Mapping[str, str]) -> Mapping[str, object]:
-    """The queue's RedrivePolicy attribute; empty when it has none."""
-    policy: Mapping[str, object] = json.loads(attributes.get("RedrivePolicy") or "{}")
-    return policy
-
-
-@asynccontextmanager
-async def open_darwin(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[DarwinApi, LocalQuota]]:
-    """Darwin's API, which takes its tokens of the general bucket by itself, and the registration bucket."""
-    clock = asyncio.get_running_loop().time
-    limits = settings.quota
-    general = LocalQuota(limits.general_requests_per_minute, limits.burst, clock)
-    async with open_session() as session:
-        darwin = DarwinApi(
-            session,
-            settings.darwin.base_url,
-            settings.darwin.team,
-            settings.darwin.api_key_file or settings.darwin.api_key,
-            lambda: _take(general, metrics),
-            general.refused,
-            metrics,
-        )
-        yield darwin, LocalQuota(limits.requests_per_minute, limits.burst, clock)
-
-
-async def _take(quota: Quota, metrics: Metrics) -> None:
-    """A token of the general bucket."""
-    waited = 0.0
-    while (wait := await quota.take()) > 0:
-        waited += wait
-        await asyncio.sleep(wait)
-    metrics.token_wait_seconds.labels(bucket="general").observe(waited)
-
-
-async def check_team(darwin: DarwinApi, team: str) -> None:
-    """Raises :class:`Refused` when the key is another team's."""
-    of_key = await darwin.team()
-    if of_key != team:
-        raise Refused(
-            f"The API key belongs to team {of_key}, not to {team}: set DARWIN_TEAM or the key right."
-        )
-
-
-def with_storages(wanted: Wanted, storages: Sequence[Storage], team: str) -> Routes:
-    """The routes with what only Darwin can tell: a storage's slug, mode, bucket and prefix.
-
-    Raises :class:`Refused` naming what must be mended before anything may be received: a storage that is not there,
-    one that is read-only, and a route that watches the place where Darwin writes.
-    """
-    by_name = {storage.name: storage for storage in storages} | {
-        storage.slug: storage for storage in storages
-    }
-
-    def resolved(route: Route) -> Route:
-        storage = by_name.get(route.lane.storage)
-        if storage is None:
-            there = ", ".join(sorted(by_name)) or "none"
-            raise Refused(
-                f"Route {route.name!r}: team {team} has no storage {route.lane.storage!r} in Darwin (it has: {there}). "
-                "Correct the name; without the storage nobody knows where Darwin writes."
-            )
-        if storage.mode is Mode.READ_ONLY:
-            raise Refused(
-                f"Route {route.name!r}: storage {route.lane.storage!r} is read-only in Darwin, which takes thumbnails "
-                "and sizes that this version cannot give. Use a read-write storage."
-            )
-        return replace(route, lane=Lane(team, route.lane.dataset, storage.slug, storage.mode))
-
-    last = wanted.otherwise
-    routes = Routes(
-        tuple(resolved(route) for route in wanted.routes),
-        resolved(last) if isinstance(last, Route) else last,
-        {storage.slug: storage for storage in storages},
-    )
-    if wrong := problems(routes):
-        raise Refused(" ".join(wrong))
-    return routes
 
 
 def _lanes(routes: Routes) -> list[Lane]:

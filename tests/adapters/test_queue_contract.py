@@ -42,7 +42,7 @@ def opened(request: pytest.FixtureRequest) -> Opening:
 
     @asynccontextmanager
     async def sqs_queues(visibility: int = 30, max_receive_count: int = 100) -> AsyncIterator[Queues]:
-        async with open_queue_client(session, "eu-west-1") as client:
+        async with open_queue_client(session) as client:
             name = uuid.uuid4().hex
             dead_url = (await client.create_queue(QueueName=f"{name}-dead"))["QueueUrl"]
             dead_letters = SqsQueue(client, dead_url, Metrics(CollectorRegistry()))

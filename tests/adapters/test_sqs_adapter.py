@@ -17,11 +17,13 @@ from worker.core.model import Message
 from worker.core.queueing import Failure, Outgoing
 from worker.metrics import Metrics
 
-AWS = aioboto3.Session(aws_access_key_id="000000000001", aws_secret_access_key="secret")
+AWS = aioboto3.Session(
+    aws_access_key_id="000000000001", aws_secret_access_key="secret", region_name="eu-west-1"
+)
 
 
 async def test_attributes_and_the_dead_letter_queue_are_found(aws: aioboto3.Session) -> None:
-    async with open_queue_client(aws, "eu-west-1") as client:
+    async with open_queue_client(aws) as client:
         name = uuid.uuid4().hex
         dead_url = (await client.create_queue(QueueName=f"{name}-dead"))["QueueUrl"]
         arn = f"arn:aws:sqs:eu-west-1:000000000001:{name}-dead"
@@ -45,7 +47,7 @@ async def test_a_queue_that_does_not_exist_is_refused_by_its_url(
     aws: aioboto3.Session, ministack: str
 ) -> None:
     url = f"{ministack}/000000000001/absent"
-    async with open_queue_client(aws, "eu-west-1") as client:
+    async with open_queue_client(aws) as client:
         queue = SqsQueue(client, url, Metrics(CollectorRegistry()))
         for call in (queue.receive(1, 0), queue.send([Outgoing("a")]), queue.attributes()):
             with pytest.raises(Refused, match=f"on {url}: .*NonExistentQueue.*Check the queue's name"):
@@ -58,7 +60,7 @@ async def test_a_queue_that_does_not_exist_is_refused_by_its_url(
 
 
 async def test_attributes_that_are_no_text_are_left_out_and_numbers_are_kept(aws: aioboto3.Session) -> None:
-    async with open_queue_client(aws, "eu-west-1") as client:
+    async with open_queue_client(aws) as client:
         url = (await client.create_queue(QueueName=uuid.uuid4().hex))["QueueUrl"]
         await client.send_message(
             QueueUrl=url,
@@ -78,14 +80,14 @@ async def test_without_a_region_the_client_is_refused(monkeypatch: pytest.Monkey
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_CONFIG_FILE", "/nowhere")
     with pytest.raises(Refused, match="set AWS_REGION"):
-        async with open_queue_client(aioboto3.Session(), None):
+        async with open_queue_client(aioboto3.Session()):
             pass
 
 
 async def test_a_malformed_endpoint_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL", "not a url")
     with pytest.raises(Refused, match="Check the AWS settings"):
-        async with open_queue_client(AWS, "eu-west-1"):
+        async with open_queue_client(AWS):
             pass
 
 
@@ -94,7 +96,7 @@ async def test_an_endpoint_where_nobody_listens_is_unavailable(monkeypatch: pyte
         bound.bind(("127.0.0.1", 0))  # bound, but not listening
         endpoint = f"http://127.0.0.1:{bound.getsockname()[1]}"
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
-        async with open_queue_client(AWS, "eu-west-1") as client:
+        async with open_queue_client(AWS) as client:
             with pytest.raises(Unavailable, match=f"SQS ReceiveMessage on {endpoint}/q: .*Could not connect"):
                 await SqsQueue(client, f"{endpoint}/q", Metrics(CollectorRegistry())).receive(1, 0)
 
@@ -141,7 +143,7 @@ async def stub() -> AsyncIterator[Stub]:
 @pytest.fixture
 async def queue(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[SqsQueue]:
     monkeypatch.setenv("AWS_ENDPOINT_URL", stub.url)
-    async with open_queue_client(AWS, "eu-west-1") as client:
+    async with open_queue_client(AWS) as client:
         yield SqsQueue(client, f"{stub.url}/000000000001/q", Metrics(CollectorRegistry()))
 
 

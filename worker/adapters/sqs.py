@@ -53,8 +53,8 @@ T = TypeVar("T")
 
 
 @asynccontextmanager
-async def open_queue_client(session: aioboto3.Session, region: str | None) -> "AsyncIterator[SQSClient]":
-    """A client for any number of queues of *region* (None: as the AWS settings say); Refused when none can be made."""
+async def open_queue_client(session: aioboto3.Session) -> "AsyncIterator[SQSClient]":
+    """A client for any number of queues of the session's region; Refused when none can be made."""
     config = AioConfig(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
@@ -62,7 +62,7 @@ async def open_queue_client(session: aioboto3.Session, region: str | None) -> "A
         retries={"max_attempts": 2, "mode": "standard"},
     )
     try:
-        opening = session.client("sqs", region_name=region, config=config)
+        opening = session.client("sqs", config=config)
         client = await opening.__aenter__()
     except exceptions.NoRegionError as error:
         raise Refused("The SQS client has no region: set AWS_REGION.") from error

@@ -1,0 +1,127 @@
+"""Opening what is outside the process, as the settings say: `run` and `check` open the same things in the same way."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import NamedTuple
+
+from worker.adapters.aws_session import aws_session
+from worker.adapters.darwin import DarwinApi, open_session
+from worker.adapters.local_quota import LocalQuota
+from worker.adapters.sqs import SqsQueue, open_queue_client
+from worker.core.darwin import Storage
+from worker.core.errors import Refused
+from worker.core.model import Lane, Mode
+from worker.core.routing import Route, Routes, problems
+from worker.metrics import Metrics
+from worker.pipeline.ports import Quota
+from worker.routes_file import Wanted
+from worker.settings import Settings
+
+
+class Queues(NamedTuple):
+    """The source queue, where its dead letters go, and the receives that its redrive policy allows (None: any)."""
+
+    source: SqsQueue
+    dead_letters: SqsQueue
+    max_receive_count: int | None
+
+
+@asynccontextmanager
+async def open_queues(settings: Settings, metrics: Metrics) -> AsyncIterator[Queues]:
+    """The queues, after SQS was asked for them. Raises :class:`Refused` when there is no dead-letter queue."""
+    async with open_queue_client(aws_session()) as client:
+        source = SqsQueue(client, settings.queue.url, metrics)
+        policy = redrive_policy(await source.attributes())
+        url = settings.queue.dead_letter_url
+        if url is None:
+            target = policy.get("deadLetterTargetArn")
+            if not isinstance(target, str):
+                raise Refused(
+                    f"The queue {source.url} has no redrive policy, so there is no dead-letter queue: give it one, or "
+                    "set WORKER_QUEUE__DEAD_LETTER_URL."
+                )
+            url = await source.url_of(target)
+        count = policy.get("maxReceiveCount")
+        yield Queues(source, SqsQueue(client, url, metrics), int(str(count)) if count is not None else None)
+
+
+def redrive_policy(attributes: Mapping[str, str]) -> Mapping[str, object]:
+    """The queue's RedrivePolicy attribute; empty when it has none."""
+    policy: Mapping[str, object] = json.loads(attributes.get("RedrivePolicy") or "{}")
+    return policy
+
+
+@asynccontextmanager
+async def open_darwin(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[DarwinApi, LocalQuota]]:
+    """Darwin's API, which takes its tokens of the general bucket by itself, and the registration bucket."""
+    clock = asyncio.get_running_loop().time
+    limits = settings.quota
+    general = LocalQuota(limits.general_requests_per_minute, limits.burst, clock)
+    async with open_session() as session:
+        darwin = DarwinApi(
+            session,
+            settings.darwin.base_url,
+            settings.darwin.team,
+            settings.darwin.api_key_file or settings.darwin.api_key,
+            lambda: _take(general, metrics),
+            general.refused,
+            metrics,
+        )
+        yield darwin, LocalQuota(limits.requests_per_minute, limits.burst, clock)
+
+
+async def _take(quota: Quota, metrics: Metrics) -> None:
+    """A token of the general bucket."""
+    waited = 0.0
+    while (wait := await quota.take()) > 0:
+        waited += wait
+        await asyncio.sleep(wait)
+    metrics.token_wait_seconds.labels(bucket="general").observe(waited)
+
+
+async def check_team(darwin: DarwinApi, team: str) -> None:
+    """Raises :class:`Refused` when the key is another team's."""
+    of_key = await darwin.team()
+    if of_key != team:
+        raise Refused(
+            f"The API key belongs to team {of_key}, not to {team}: set DARWIN_TEAM or the key right."
+        )
+
+
+def with_storages(wanted: Wanted, storages: Sequence[Storage], team: str) -> Routes:
+    """The routes with what only Darwin can tell: a storage's slug, mode, bucket and prefix.
+
+    Raises :class:`Refused` naming what must be mended before anything may be received: a storage that is not there,
+    one that is read-only, and a route that watches the place where Darwin writes.
+    """
+    by_name = {storage.name: storage for storage in storages} | {
+        storage.slug: storage for storage in storages
+    }
+
+    def resolved(route: Route) -> Route:
+        storage = by_name.get(route.lane.storage)
+        if storage is None:
+            there = ", ".join(sorted(by_name)) or "none"
+            raise Refused(
+                f"Route {route.name!r}: team {team} has no storage {route.lane.storage!r} in Darwin (it has: {there}). "
+                "Correct the name; without the storage nobody knows where Darwin writes."
+            )
+        if storage.mode is Mode.READ_ONLY:
+            raise Refused(
+                f"Route {route.name!r}: storage {route.lane.storage!r} is read-only in Darwin, which takes thumbnails "
+                "and sizes that this version cannot give. Use a read-write storage."
+            )
+        return replace(route, lane=Lane(team, route.lane.dataset, storage.slug, storage.mode))
+
+    last = wanted.otherwise
+    routes = Routes(
+        tuple(resolved(route) for route in wanted.routes),
+        resolved(last) if isinstance(last, Route) else last,
+        {storage.slug: storage for storage in storages},
+    )
+    if wrong := problems(routes):
+        raise Refused(" ".join(wrong))
+    return routes
