@@ -115,9 +115,15 @@ def _is_authorization(name: object) -> bool:
     return str(name).lower() in ("authorization", "proxy-authorization")
 
 
+_FIRST = ("timestamp", "level", "event")
+
+
 def strike_secrets(_logger: WrappedLogger, _method: str, values: EventDict) -> EventDict:
-    """The processor that stands right before the renderer, so that nothing is added behind its back."""
-    return {name: "***" if _is_authorization(name) else _plain(value) for name, value in values.items()}
+    """The processor that stands right before the renderer, so that nothing is added behind its back. What every line
+    has comes first in it.
+    """
+    ordered = {name: values[name] for name in _FIRST if name in values} | values
+    return {name: "***" if _is_authorization(name) else _plain(value) for name, value in ordered.items()}
 
 
 def configure(level: Level, format: Format | None) -> None:  # noqa: A002 - the word that the setting has

@@ -18,7 +18,7 @@ from worker.core.routing import Route, Routes, problems
 from worker.metrics import Metrics
 from worker.pipeline.ports import Quota
 from worker.routes_file import Wanted
-from worker.settings import Settings
+from worker.settings import Settings, SettingsError
 
 
 class Queues(NamedTuple):
@@ -94,8 +94,8 @@ async def check_team(darwin: DarwinApi, team: str) -> None:
 def with_storages(wanted: Wanted, storages: Sequence[Storage], team: str) -> Routes:
     """The routes with what only Darwin can tell: a storage's slug, mode, bucket and prefix.
 
-    Raises :class:`Refused` naming what must be mended before anything may be received: a storage that is not there,
-    one that is read-only, and a route that watches the place where Darwin writes.
+    Raises what must be mended before anything may be received: :class:`Refused` for a storage that is not there or
+    is read-only, :class:`SettingsError` for routes such as one that watches the place where Darwin writes.
     """
     by_name = {storage.name: storage for storage in storages} | {
         storage.slug: storage for storage in storages
@@ -123,5 +123,5 @@ def with_storages(wanted: Wanted, storages: Sequence[Storage], team: str) -> Rou
         {storage.slug: storage for storage in storages},
     )
     if wrong := problems(routes):
-        raise Refused(" ".join(wrong))
+        raise SettingsError(wrong)
     return routes

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, ProcessCollector
 
 from worker.adapters.darwin import DarwinApi
 from worker.adapters.sqlite_ledger import SqliteLedger
@@ -46,6 +46,7 @@ async def run(settings: Settings) -> None:
     """
     wanted = load_routes(settings)
     registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
     metrics = Metrics(registry)
     stop = Stop(settings.drain_seconds)
     situation = Situation(metrics, time.time)
