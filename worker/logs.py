@@ -59,13 +59,13 @@ class Event(StrEnum):
         "lease lost",
         "SQS may show this message to somebody else: its verdict is not carried out here.",
     )
-    DEAD_LETTER_STORED = (
-        "record stored as dead letter",
-        "A record cannot be registered as things are; it is in the dead-letter queue with its reason.",
+    RECORD_STORED = (
+        "record stored",
+        "A dead letter or a postponed copy is in its queue; the line holds its attributes, the reason among them.",
     )
-    DEAD_LETTER_NOT_STORED = (
-        "dead letter not stored",
-        "The dead-letter queue did not take a record; it is tried again, and its message stays until then.",
+    RECORD_NOT_STORED = (
+        "record not stored",
+        "A queue did not take a dead letter or a postponed copy; it is tried again, and its message stays until then.",
     )
     POLL_FAILED = "poll failed", "SQS did not answer a receive; it is tried again after a pause."
 
@@ -122,7 +122,7 @@ def strike_secrets(_logger: WrappedLogger, _method: str, values: EventDict) -> E
     """The processor that stands right before the renderer, so that nothing is added behind its back. What every line
     has comes first in it.
     """
-    ordered = {name: values[name] for name in _FIRST if name in values} | values
+    ordered = {**{name: values[name] for name in _FIRST if name in values}, **values}
     return {name: "***" if _is_authorization(name) else _plain(value) for name, value in ordered.items()}
 
 

@@ -104,6 +104,16 @@ async def test_a_failed_delete_is_tried_again_and_nothing_is_doubled() -> None:
     assert len(rig.darwin["acme"].sent_at) == 1
 
 
+async def test_a_dead_letter_is_stored_once_however_often_the_delete_fails() -> None:
+    """Law 2."""
+    rig = rig_of()
+    rig.queue.faults.fail_next("delete", AWAY, times=5)
+    rig.upload("in/bad.xyz")
+    async with rig.running():
+        await rig.queue.until_empty(within=300)
+    assert len(rig.dead_letters.stored) == 1
+
+
 async def test_a_lease_is_extended_through_every_wait() -> None:
     """Law 3: an hour of a full plan, thirty times the visibility, and still the first delivery."""
     rig = rig_of()
@@ -211,6 +221,18 @@ async def test_suspects_go_one_at_a_time() -> None:
         await rig.queue.until_empty(within=120)
     assert rig.twin.world.counters.batch_sizes == {1: 5}
     assert rig.outcomes() == {"registered": 5}
+
+
+async def test_a_suspect_in_a_paused_lane_does_not_keep_the_others_waiting() -> None:
+    """Poison goes alone, for as long as poison needs."""
+    rig = Rig([Route("missing", lane("missing"), prefix="missing"), Route("all", lane(), prefix="in")])
+    rig.twin.world.teams["acme"].datasets["missing"].removed = True
+    rig.queue.put(notification("missing/a.jpg"), receive_count=5)
+    async with rig.running():
+        await asyncio.sleep(5)
+        rig.upload("in/b.jpg")
+        await rig.queue.until(lambda: len(rig.queue.deleted) == 1, within=60)
+    assert rig.items()["intake"] == ["/b.jpg"]
 
 
 async def test_a_record_sent_again_by_an_operator_doubts_the_ledger() -> None:

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import TYPE_CHECKING
@@ -59,7 +59,7 @@ class PauseKind(Enum):
 
 @dataclass(slots=True)
 class Pause:
-    """A lane stands still since *since*; one item may probe it at *probe_at*.
+    """A lane stands still since *since*; one item may probe it at *probe_at*, which is infinite while one does.
 
     *confirmed* is set once Darwin's lists show what is missing: such a lane is not probed, and after the grace its
     records are dead letters for that reason.
@@ -84,7 +84,11 @@ class Batch:
 
 @dataclass(slots=True)
 class LaneBacklog:
-    """The state of one lane. *held* counts every item between :meth:`add` and its outcome, those under way too."""
+    """The state of one lane. *held* counts every item between its arrival and its outcome, those under way too.
+
+    *lone_answers*: what the last items got that ended alone though nothing of the lane had passed; none since it
+    passed.
+    """
 
     lane: Lane
     size: int
@@ -94,6 +98,7 @@ class LaneBacklog:
     held: int = 0
     served_at: float = float("-inf")
     failures: int = 0
+    lone_answers: deque[str] = field(default_factory=lambda: deque(maxlen=2))
     _later: list[tuple[float, int, OpenItem]] = field(default_factory=list)
     _sequence: int = 0
 
@@ -137,11 +142,23 @@ class LaneBacklog:
             self.ready.extendleft(reversed(kept))
         return taken, gone
 
+    def give_back(self, items: Sequence[OpenItem]) -> None:
+        """Items that were sent or on trial are first in the backlog again, and start anew."""
+        for item in items:
+            item.failures_alone = 0
+        self.ready.extendleft(reversed(items))
+
+    def end_trial(self) -> None:
+        """What is on trial goes back to the backlog. What is under way will find no trial, or another one."""
+        if self.trial is not None:
+            self.give_back(self.trial.end())
+            self.trial = None
+        self.failures = 0
+
     def drain(self) -> list[OpenItem]:
         """Every item that waits, in the backlog, for its time or on trial; none under way."""
+        self.end_trial()
         waiting = list(self.ready) + [item for _, _, item in sorted(self._later)]
         self.ready.clear()
         self._later.clear()
-        if self.trial is not None:
-            waiting += self.trial.end()
         return waiting

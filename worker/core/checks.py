@@ -167,7 +167,7 @@ def _days(seconds: int) -> str:
 
 def judge_storage(storage: Storage) -> list[Finding]:
     """One storage that a route registers from. Facts from darwin-api.md sections 1.8 and 6.3."""
-    name = f"storage {storage.slug!r}"
+    name = repr(storage.slug)
     found = []
     if storage.provider not in ("", "aws"):
         level = wrong if storage.provider in ("gcp", "azure") else note
@@ -213,7 +213,7 @@ def judge_dataset(slug: str, listed: Sequence[str]) -> Finding:
     there = (
         f"did you mean {' or '.join(map(repr, nearest))}?"
         if nearest
-        else f"the team has {len(listed)} others."
+        else f"none of the {len(listed)} there has a name like it."
     )
     return wrong(
         "dataset",

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from worker.core.darwin import HeldItem
 from worker.core.model import Identity, Item, Kind, OnExisting, Outcome, Reason, S3Object
+from worker.core.naming import normalise_path
 
 CLOCK_SKEW = 120.0
 """How far Darwin's clock may be off ours, in seconds."""
@@ -84,7 +85,7 @@ def proven_ours(item: Item, since: float, held: Sequence[HeldItem]) -> bool:
     While Darwin still processes an item it does not say whether it is external; then the rest must do.
     """
     return any(
-        (there.path, there.name) == (item.path, item.name)
+        _same_place(item, there)
         and there.external is not False
         and there.inserted_at is not None
         and there.inserted_at >= since - CLOCK_SKEW
@@ -94,4 +95,9 @@ def proven_ours(item: Item, since: float, held: Sequence[HeldItem]) -> bool:
 
 def is_held(item: Item, held: Sequence[HeldItem]) -> bool:
     """Whether Darwin's list shows an item of this path and name at all."""
-    return any((there.path, there.name) == (item.path, item.name) for there in held)
+    return any(_same_place(item, there) for there in held)
+
+
+def _same_place(item: Item, there: HeldItem) -> bool:
+    """Nobody knows in what form Darwin tells a path (darwin-api.md, unknown 10)."""
+    return (normalise_path(there.path), there.name) == (normalise_path(item.path), item.name)

@@ -1,7 +1,8 @@
 """The lanes of one team: which lane a token serves, and what an answer does to its lane.
 
 The lane served longest ago goes first, and no lane stops another. Trials and probes are bounded: while other items
-wait, a trial gets at most every fourth token.
+wait, a trial gets at most every fourth token, and what is paused is probed by one item a minute, each time another.
+While a lane or its team is paused there is no trial in it: what comes back goes to the backlog.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +11,7 @@ from enum import Enum, auto
 
 from worker.core.backlog import Batch, Fitness, LaneBacklog, OpenItem, Pause, PauseKind
 from worker.core.model import Kind, Lane, Outcome, Reason
-from worker.core.trial import Findings, Trial
+from worker.core.trial import UNCLEAR, Findings, Trial
 
 PROBE_EVERY = 60.0
 GRACE = 15 * 60.0
@@ -29,6 +30,8 @@ class TeamPauseKind(Enum):
 
 @dataclass(slots=True)
 class TeamPause:
+    """Nothing of the team is sent since *since*; *probe_at* as in :class:`Pause`."""
+
     kind: TeamPauseKind
     since: float
     why: str
@@ -102,18 +105,22 @@ class TeamLanes:
         return min(times, default=None)
 
     def _times(self, lane: LaneBacklog, now: float) -> list[float]:
-        later = lane.next_later()
-        if self.pause is not None:
-            full = self.pause.kind is TeamPauseKind.PLAN_FULL
-            return [self.pause.probe_at] if full and lane.ready and lane.pause is None else []
-        if lane.pause is not None:
-            return [lane.pause.probe_at] if lane.ready and lane.pause.confirmed is None else []
-        times = [] if later is None else [later]
+        waits = now if lane.ready else lane.next_later()
+        if self.pause is not None or lane.pause is not None:
+            probe_at = self._probe_at(lane)
+            return [] if waits is None or probe_at is None else [max(waits, probe_at)]
+        times = [] if waits is None or (lane.ready and self._must_wait(lane)) else [waits]
         if lane.trial is not None and (trial_at := lane.trial.next_at()) is not None:
             times.append(trial_at)
-        if lane.ready and not self._must_wait(lane):
-            times.append(now)
         return times
+
+    def _probe_at(self, lane: LaneBacklog) -> float | None:
+        """When an item of the lane may probe the team's pause, or else its own; None when no item does."""
+        if lane.pause is not None and lane.pause.confirmed is not None:
+            return None
+        if self.pause is not None:
+            return self.pause.probe_at if self.pause.kind is TeamPauseKind.PLAN_FULL else None
+        return lane.pause.probe_at if lane.pause is not None else None
 
     @staticmethod
     def _must_wait(lane: LaneBacklog) -> bool:
@@ -140,19 +147,21 @@ class TeamLanes:
         return cut
 
     def _cut_team_probe(self, now: float, fitness: Callable[[OpenItem], Fitness]) -> Cut:
-        pause = self.pause
+        """A paused lane probes for its team only when no other lane has an item for it."""
         cut = Cut()
-        if pause is None or pause.kind is not TeamPauseKind.PLAN_FULL or now < pause.probe_at:
-            return cut
-        for lane in sorted(self.lanes.values(), key=lambda lane: lane.served_at):
-            if lane.pause is None and self._cut_probe(lane, now, fitness, cut):
-                pause.probe_at = float("inf")
+        for lane in sorted(self.lanes.values(), key=lambda lane: (lane.pause is not None, lane.served_at)):
+            probe_at = self._probe_at(lane)
+            if probe_at is not None and probe_at <= now and self._cut_probe(lane, now, fitness, cut):
+                if self.pause is not None:
+                    self.pause.probe_at = float("inf")
                 return cut
         return cut
 
     @staticmethod
     def _cut_probe(lane: LaneBacklog, now: float, fitness: Callable[[OpenItem], Fitness], cut: Cut) -> bool:
-        """One item alone; the newest, so that no guilty one at the head stands for the lane for ever."""
+        """One item alone. It is taken from the end and comes back to the head: the next probe is another item, so
+        that no guilty one stands for the lane for ever.
+        """
         taken, gone = lane.take(1, fitness, newest=True)
         cut.gone += gone
         if taken:
@@ -190,9 +199,12 @@ class TeamLanes:
             cut.gone += [item for item, how in fit if how is Fitness.GONE]
             piece.items = [item for item, how in fit if how is not Fitness.GONE]
             if piece.items and all(how is Fitness.SEND for item, how in fit if how is not Fitness.GONE):
+                lane.served_at = now
                 cut.batch = Batch(lane.lane, piece.items, piece=piece)
                 return True
-            trial.put_back(piece.items, now + HOLD)
+            trial.put_back(piece, piece.items, now + HOLD)
+            if trial.halted:
+                lane.end_trial()
         return False
 
     # What an answer does. *items*: those of the batch that were sent and have no outcome yet
@@ -203,23 +215,19 @@ class TeamLanes:
         self._failures, self._passed_at, lane.failures = 0, now, 0
         self.pause = lane.pause = None
         lane.size = min(self.batch_size, max(lane.size + 1, lane.size + lane.size // 8))
-        if lane.trial is None:
-            return []
-        found = lane.trial.pass_piece() if batch.piece is not None else lane.trial.lane_passed()
-        return self._judged(lane, found, now)
+        lane.lone_answers.clear()
+        return self._judged(lane, lane.trial.lane_passed(batch.piece), now) if lane.trial is not None else []
 
     def refused(self, batch: Batch, items: list[OpenItem], signature: str, now: float) -> list[Ended]:
         """Darwin would not take the request as it was: 400, 413, 414, 422."""
         lane = self.lanes[batch.lane]
         self._failures = lane.failures = 0
-        if batch.probe and lane.pause is not None:
-            lane.ready.extend(items)
-            return self._still_paused(lane, signature, now)
-        if lane.trial is None:
-            lane.trial = Trial()
-        if batch.piece is not None:
-            return self._judged(lane, lane.trial.refused(items, signature), now)
-        return self._judged(lane, lane.trial.add_refused(items, signature), now)
+        if batch.probe and lane.pause is not None and lane.pause.kind is not PauseKind.REFUSED:
+            lane.pause = None  # what is refused was found, and did not fail
+        if self.pause is not None or lane.pause is not None:
+            lane.give_back(items)
+            return self._still_paused(lane, signature, now) if batch.probe else []
+        return self._judged(lane, self._trial(lane).refused(batch.piece, items, signature), now)
 
     def too_large(self, batch: Batch) -> None:
         """413 or 414: the lane's next requests are half as large; they grow again as they pass."""
@@ -233,27 +241,29 @@ class TeamLanes:
             self._failing_since = now
         self._failures += 1
         lane.failures += 1
-        if batch.probe and (lane.pause is not None or self.pause is not None):
-            lane.ready.extend(items)
-            self._probe_again(lane, now)
+        if self.pause is not None or lane.pause is not None:
+            lane.give_back(items)
+            if batch.probe:
+                self._probe_again(lane, now)
             return []
-        if lane.trial is None:
-            lane.trial = Trial()
-        if batch.piece is not None:
-            return self._judged(lane, lane.trial.failed(items, not_before), now)
-        if items:
-            lane.trial.add_failed(items, not_before)
-        return []
+        return self._judged(lane, self._trial(lane).failed(batch.piece, items, not_before), now)
 
-    def unsaid(self, batch: Batch, items: list[OpenItem], now: float) -> list[Ended]:
+    def unsaid(self, batch: Batch, items: list[OpenItem], now: float) -> None:
         """The answer says nothing about these items: they go next, as if the request had not been sent."""
         lane = self.lanes[batch.lane]
-        if batch.piece is not None and lane.trial is not None:
-            return self._judged(lane, lane.trial.put_back(items), now)
+        if lane.trial is not None and lane.trial.put_back(batch.piece, items):
+            if lane.trial.halted:
+                lane.end_trial()
+            return
         lane.ready.extendleft(reversed(items))
         if batch.probe:
             self._probe_again(lane, now)
-        return []
+
+    @staticmethod
+    def _trial(lane: LaneBacklog) -> Trial:
+        if lane.trial is None:
+            lane.trial = Trial(lane.lone_answers)
+        return lane.trial
 
     def _probe_again(self, lane: LaneBacklog, now: float) -> None:
         if lane.pause is not None:
@@ -262,19 +272,30 @@ class TeamLanes:
             self.pause.probe_at = now + PROBE_EVERY
 
     def _judged(self, lane: LaneBacklog, found: Findings, now: float) -> list[Ended]:
-        if found.lane_at_fault is not None and lane.trial is not None:
-            failing = all(item.failures_alone for item, _ in lane.trial.alone)
-            kind = PauseKind.FAILING if failing else PauseKind.REFUSED
+        if found.lane_at_fault is not None:
+            kind = PauseKind.FAILING if found.lane_at_fault == UNCLEAR else PauseKind.REFUSED
             self.pause_lane(lane.lane, kind, found.lane_at_fault, now)
             return []
         ended = [(item, self._guilty(item)) for item in found.guilty]
-        for item in found.undecided:
-            if item.failures_alone and self._passed_at < now - FAILING_FOR:
+        trial = lane.trial
+        if trial is None or not trial.halted:
+            return ended
+        if trial.alone and lane.ready:
+            trial.hear(lane.ready.pop())
+            return ended
+        lane.trial = None
+        return ended + self._without_witness(lane, trial, now)
+
+    def _without_witness(self, lane: LaneBacklog, trial: Trial, now: float) -> list[Ended]:
+        """Items stood alone, nothing of the lane passed, and nothing is left to try."""
+        ended: list[Ended] = []
+        for item, said in trial.alone:
+            if said == UNCLEAR and self._passed_at < now - FAILING_FOR:
+                item.failures_alone = 0
                 lane.add_later(item, now + PROBE_EVERY)
             else:
+                lane.lone_answers.append(said)
                 ended.append((item, self._guilty(item)))
-        if lane.trial is not None and lane.trial.over:
-            lane.trial = None
         return ended
 
     @staticmethod
@@ -295,6 +316,8 @@ class TeamLanes:
         self._failures = 0
 
     def pause_team(self, kind: TeamPauseKind, why: str, now: float) -> None:
+        for lane in self.lanes.values():
+            lane.end_trial()
         if self.pause is None or self.pause.kind is not kind:
             self.pause = TeamPause(kind, now, why, now + PROBE_EVERY)
         else:
@@ -305,12 +328,10 @@ class TeamLanes:
         self._failures = 0
 
     def pause_lane(self, lane: Lane, kind: PauseKind, why: str, now: float) -> None:
-        """Everything the lane held on trial goes back to its backlog; what is paused already keeps its beginning."""
+        """What is paused for this reason already keeps its beginning."""
         backlog = self.lanes[lane]
-        if backlog.trial is not None:
-            backlog.ready.extendleft(reversed(backlog.trial.end()))
-            backlog.trial = None
-        if backlog.pause is None:
+        backlog.end_trial()
+        if backlog.pause is None or backlog.pause.kind is not kind:
             backlog.pause = Pause(kind, now, why, now + PROBE_EVERY)
         else:
             backlog.pause.why, backlog.pause.probe_at = why, now + PROBE_EVERY
@@ -330,10 +351,10 @@ class TeamLanes:
         return [(item, Outcome(Kind.BLOCKED, reason, pause.why)) for item in backlog.drain()]
 
     def _still_paused(self, lane: LaneBacklog, why: str, now: float) -> list[Ended]:
-        pause = lane.pause
-        if pause is None:
+        self._probe_again(lane, now)
+        if lane.pause is None:
             return []
-        pause.why, pause.probe_at = why, now + PROBE_EVERY
-        if pause.kind is not PauseKind.REFUSED or now - pause.since < GRACE:
+        lane.pause.why = why
+        if now - lane.pause.since < GRACE:
             return []
         return [(item, Outcome(Kind.BLOCKED, Reason.LANE_REFUSED, why)) for item in lane.drain()]

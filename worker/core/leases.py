@@ -38,7 +38,7 @@ class Leases:
 
     def due(self, now: float, limit: int) -> list[int]:
         """At most *limit* leases past their half, in deadline order; each must be answered for with :meth:`extended`
-        or :meth:`not_extended` before it is due again.
+        or :meth:`not_extended` before it is due again. A lease that lasts to the end of its hold is due no more.
         """
         found: list[int] = []
         while self._order and len(found) < limit and self._order[0][0] - self._seconds / 2 <= now:
@@ -48,10 +48,6 @@ class Leases:
                 lease.extending = True
                 found.append(number)
         return found
-
-    def next_due(self) -> float | None:
-        """When the first lease passes its half; None when none is held."""
-        return self._order[0][0] - self._seconds / 2 if self._order else None
 
     def extension(self, numbers: list[int], now: float) -> int:
         """The seconds to ask for: the length of a lease, cut so that no hold outlasts SQS's longest."""
@@ -71,9 +67,7 @@ class Leases:
         lease = self._leases.get(number)
         if lease is not None:
             lease.deadline, lease.extending = deadline, False
-            if (
-                deadline < lease.received + LONGEST_HOLD - 1
-            ):  # SQS grants nothing beyond that, and counts in seconds
+            if deadline <= lease.received + LONGEST_HOLD - END_OF_HOLD:
                 heapq.heappush(self._order, (deadline, number))
 
     def outlasts(self, number: int, until: float) -> bool:

@@ -26,7 +26,7 @@ class Settled:
 @dataclass(slots=True)
 class OpenMessage:
     """A message in the book. *results* has one place per record, None until it is settled; *records* is empty until
-    the message was read, and stays so where it holds none. *received_at* in Unix seconds.
+    the message was read, and stays so where it holds none. *received_at* in Unix seconds. *stored*: the records whose dead letter or postponed copy is.
     """
 
     number: int
@@ -34,6 +34,7 @@ class OpenMessage:
     received_at: float
     records: Sequence[Record | BadRecord] = ()
     results: list[Settled | None] = field(default_factory=lambda: [None])
+    stored: set[int] = field(default_factory=set)
 
     @property
     def complete(self) -> bool:
@@ -100,11 +101,12 @@ class Book:
 
     def close(self, number: int) -> OpenMessage:
         """The verdict is carried out: the message is deleted, and its outcomes count."""
+        if not self._open[number].complete:
+            raise ValueError(f"message {number} is closed with an open record")
         closed = self._remove(number)
         for settled in closed.results:
-            if settled is None:
-                raise ValueError(f"message {number} is closed with an open record")
-            self.outcomes[settled.outcome.kind] += 1
+            if settled is not None:
+                self.outcomes[settled.outcome.kind] += 1
         return closed
 
     def give_up(self, number: int) -> OpenMessage:

@@ -21,7 +21,7 @@ class Postponement:
     """The times at which a lane's postponed records come again: one behind the other, at the rate the lane can send.
 
     Were all to come after the longest delay, a quota would go unused; were they to come at once, they would only be
-    postponed again.
+    postponed again. What comes after the longest delay takes nobody's turn: it will be postponed again.
     """
 
     def __init__(self, items_per_second: float) -> None:
@@ -32,5 +32,6 @@ class Postponement:
         """DelaySeconds for one more record of a lane that holds *held* items."""
         if paused:
             return PAUSED_DELAY
-        self._next = max(self._next, now + held * self._step) + self._step
-        return min(LONGEST_DELAY, max(1, round(self._next - now)))
+        after_the_last = max(self._next, now + held * self._step) + self._step
+        self._next = min(after_the_last, now + LONGEST_DELAY)
+        return max(1, round(self._next - now))

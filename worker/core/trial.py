@@ -7,14 +7,21 @@ the fault is the lane's. After the first lone refusal the next witnesses are sin
 a few bad neighbours at one end do not condemn the lane.
 
 A piece that failed without a clear answer is tried again whole once, then halved; an item alone five times.
+
+A trial that has come to a halt has nothing left to send. What it holds then stood alone, and it is for the caller to
+call another witness (:meth:`Trial.hear`) or to decide without one.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from worker.core.backlog import OpenItem
 
 TRIES_ALONE = 5
 WITNESSES = 3
+
+UNCLEAR = "no clear answer"
+"""What an item stood alone with when it was not refused but failed."""
 
 
 @dataclass(slots=True, eq=False)
@@ -31,27 +38,31 @@ class Findings:
     """What a trial found out by one answer.
 
     *guilty*: these items are alone at fault. *lane_at_fault*: the answer that three witnesses got; the trial is over
-    and :meth:`Trial.end` gives all items back. *left*: items that failed alone while nothing passed: undecided.
+    and :meth:`Trial.end` gives all items back.
     """
 
     guilty: list[OpenItem] = field(default_factory=list)
     lane_at_fault: str | None = None
-    undecided: list[OpenItem] = field(default_factory=list)
 
 
 class Trial:
-    """The trial of one lane: a stack of pieces, the one under way, and the items that stood alone."""
+    """The trial of one lane: a stack of pieces, the one under way, and the items that stood alone.
 
-    def __init__(self) -> None:
+    *earlier*: the answers to the items that stood alone in the trials before, if nothing of the lane passed since.
+    An answer may come for a piece of an earlier trial: it counts as one to a batch from outside.
+    """
+
+    def __init__(self, earlier: Iterable[str] = ()) -> None:
         self.passed = False
         self.refusing = False
+        self.alone: list[tuple[OpenItem, str]] = []
+        self._earlier = list(earlier)
         self._stack: list[Piece] = []
         self._under_way: Piece | None = None
-        self.alone: list[tuple[OpenItem, str]] = []
 
     @property
-    def over(self) -> bool:
-        return not self._stack and self._under_way is None and not self.alone
+    def halted(self) -> bool:
+        return not self._stack and self._under_way is None
 
     def __len__(self) -> int:
         pieces = sum(len(piece.items) for piece in self._stack)
@@ -68,7 +79,7 @@ class Trial:
         return min(piece.not_before for piece in self._stack)
 
     def next(self, now: float) -> Piece | None:
-        """The piece to send now; it is under way until :meth:`refused`, :meth:`failed` or :meth:`pass_piece`."""
+        """The piece to send now; it is under way until it is named in an answer or put back."""
         if self._under_way is not None:
             return None
         for at in range(len(self._stack) - 1, -1, -1):
@@ -77,49 +88,50 @@ class Trial:
                 return self._under_way
         return None
 
-    def add_refused(self, items: list[OpenItem], signature: str) -> Findings:
-        """A batch from outside the trial was refused."""
-        return self._refuse(Piece(items), signature, bottom=True)
+    def hear(self, witness: OpenItem) -> None:
+        """An item from outside the trial goes next, alone."""
+        self._stack.append(Piece([witness]))
 
-    def add_failed(self, items: list[OpenItem], not_before: float) -> None:
-        """A batch from outside the trial failed: it is tried again as it is."""
-        self._stack.insert(0, Piece(items, 1, not_before))
-
-    def put_back(self, items: list[OpenItem], not_before: float = 0.0) -> Findings:
-        """Nothing was said about the piece under way (429, key refused): what is left of it goes on top again."""
-        failures = self._answered()
+    def put_back(self, piece: Piece | None, items: list[OpenItem], not_before: float = 0.0) -> bool:
+        """Nothing was said about the piece: what is left of it goes on top again. False when it is not under way here."""
+        if not self._answered(piece):
+            return False
         if items:
-            self._stack.append(Piece(items, failures, not_before))
-        return self._rest()
+            self._stack.append(Piece(items, piece.failures if piece is not None else 0, not_before))
+        return True
 
-    def refused(self, items: list[OpenItem], signature: str) -> Findings:
-        """Darwin refused the piece under way. *items*: those of it that were really sent."""
-        self._answered()
-        return self._refuse(Piece(items), signature)
+    def refused(self, piece: Piece | None, items: list[OpenItem], signature: str) -> Findings:
+        """Darwin refused a request with these *items*. One from outside the trial asks anew whether it is the lane."""
+        ours = self._answered(piece)
+        self.refusing = True
+        self.passed = self.passed and ours
+        if len(items) == 1:
+            items[0].failures_alone = 0
+            return self._stood_alone(items[0], signature)
+        if items:
+            halves = _halved(items)
+            self._stack = self._stack + halves if ours else halves + self._stack
+        return Findings()
 
-    def failed(self, items: list[OpenItem], not_before: float) -> Findings:
-        """The piece under way got no clear answer."""
-        failures = self._answered() + 1
-        if not items:
-            return self._rest()
+    def failed(self, piece: Piece | None, items: list[OpenItem], not_before: float) -> Findings:
+        """A request with these *items* got no clear answer; one from outside the trial is tried again as it is."""
+        failures = 1 + (piece.failures if piece is not None and self._answered(piece) else 0)
         if len(items) == 1:
             items[0].failures_alone += 1
             if items[0].failures_alone >= TRIES_ALONE:
-                return self._stood_alone(items[0], "no clear answer")
+                return self._stood_alone(items[0], UNCLEAR)
+        if len(items) > 1 and failures > 1:
+            self._stack += _halved(items, failures, not_before)
+        elif items:
             self._stack.insert(0, Piece(items, failures, not_before))
-            return Findings()
-        half = (len(items) + 1) // 2
-        self._stack += [Piece(items[half:], failures, not_before), Piece(items[:half], failures, not_before)]
         return Findings()
 
-    def pass_piece(self) -> Findings:
-        """Darwin took the piece under way as a request, whatever it said of the single items."""
-        self._answered()
-        return self.lane_passed()
-
-    def lane_passed(self) -> Findings:
-        """A request of this lane was taken: items that stood alone did so through their own fault."""
-        self.passed = True
+    def lane_passed(self, piece: Piece | None) -> Findings:
+        """A request of this lane was taken, whatever Darwin said of its single items: those that stood alone did so
+        through their own fault.
+        """
+        self._answered(piece)
+        self.passed, self._earlier = True, []
         guilty, self.alone = [item for item, _ in self.alone], []
         return Findings(guilty=guilty)
 
@@ -129,31 +141,21 @@ class Trial:
         self._stack, self.alone = [], []
         return items
 
-    def _answered(self) -> int:
-        """Nothing is under way any more; how often the piece had failed before."""
-        failures = self._under_way.failures if self._under_way is not None else 0
-        self._under_way = None
-        return failures
-
-    def _refuse(self, piece: Piece, signature: str, *, bottom: bool = False) -> Findings:
-        self.refusing = True
-        if not piece.items:
-            return self._rest()
-        if len(piece.items) == 1:
-            return self._stood_alone(piece.items[0], signature)
-        half = (len(piece.items) + 1) // 2
-        halves = [Piece(piece.items[half:]), Piece(piece.items[:half])]
-        self._stack = halves + self._stack if bottom else self._stack + halves
-        return Findings()
+    def _answered(self, piece: Piece | None) -> bool:
+        """Whether it was the piece under way, which it is no more."""
+        ours = piece is not None and piece is self._under_way
+        if ours:
+            self._under_way = None
+        return ours
 
     def _stood_alone(self, item: OpenItem, signature: str) -> Findings:
         if self.passed:
             return Findings(guilty=[item])
         self.alone.append((item, signature))
-        if sum(same == signature for _, same in self.alone) >= WITNESSES:
+        if [*self._earlier, *(said for _, said in self.alone)].count(signature) >= WITNESSES:
             return Findings(lane_at_fault=signature)
         self._call_witness()
-        return self._rest()
+        return Findings()
 
     def _call_witness(self) -> None:
         """Let a single item go next: first the one farthest from the item that stood alone, then one of the middle."""
@@ -167,9 +169,10 @@ class Trial:
         witness = far.items.pop(-1 if len(self.alone) == 1 else len(far.items) // 2)
         self._stack.append(Piece([witness], far.failures, far.not_before))
 
-    def _rest(self) -> Findings:
-        """Nothing left to try: fewer than three stood alone, and nothing speaks for or against the lane."""
-        if self._stack or self._under_way is not None or not self.alone:
-            return Findings()
-        undecided, self.alone = [item for item, _ in self.alone], []
-        return Findings(undecided=undecided)
+
+def _halved(items: list[OpenItem], failures: int = 0, not_before: float = 0.0) -> list[Piece]:
+    """Two pieces, the first half on top. It is the smaller one: the way down the left edge is the only one that needs
+    an additional witness, and so it should be the shortest.
+    """
+    half = len(items) // 2
+    return [Piece(items[half:], failures, not_before), Piece(items[:half], failures, not_before)]

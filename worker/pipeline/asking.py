@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-from worker.core.claims import is_held
 from worker.core.darwin import HeldItem
 from worker.core.errors import OutsideError, Refused
 from worker.core.lanes import TeamPauseKind
@@ -29,13 +28,13 @@ class Asking:
         places = [(item.path, item.name) for item in items]
         return await account.darwin.find_items(account.datasets[dataset], places)
 
-    async def holds(self, item: Item) -> bool | None:
-        """Whether Darwin holds an item of this path and name; None when it does not say now."""
-        account = self._accounts[item.lane.team]
+    async def held_now(self, items: Sequence[Item]) -> list[HeldItem] | None:
+        """As :meth:`held`; None when Darwin does not say now."""
+        account = self._accounts[items[0].lane.team]
         if account.lanes.pause is not None and account.lanes.pause.kind is not TeamPauseKind.PLAN_FULL:
             return None
         try:
-            return is_held(item, await self.held(account, [item]))
+            return await self.held(account, items)
         except OutsideError:
             account.troubled.ring()
             return None

@@ -1,7 +1,7 @@
 """The flow as one thing: the parts in their order, how they start, and how they end (law 6).
 
 Closing the top ends the rest: intake closes sorting, sorting closes the lanes, and when the lanes are done nobody
-reports to settling any more. Leasing lives beside all of it and ends last, so that whatever is open stays ours.
+reports to settling any more. Leasing lives beside all of it and ends when only giving back is left, so that whatever is open stays ours.
 """
 
 import asyncio
@@ -66,12 +66,11 @@ class Flow:
     async def run(self) -> None:
         """Until a stop is asked for, and everything open is settled or given back."""
         async with asyncio.TaskGroup() as beside:
-            beside.create_task(self._leasing.run(), name="leasing")
+            leasing = beside.create_task(self._leasing.run(), name="leasing")
             for probing in self._probings:
                 beside.create_task(probing.run(), name="probing")
             await self._run_until_settled()
-            await self._hand_back()
-            self._leasing.end()
+            await self._hand_back(leasing)
 
     async def _run_until_settled(self) -> None:
         """The flow itself; what a stop does not leave the time for is broken off."""
@@ -98,11 +97,16 @@ class Flow:
         await self._sorting.run()
         self._lanes.close()
 
-    async def _hand_back(self) -> None:
-        """Release the claims of what was not sent, and show its messages to others at once."""
+    async def _hand_back(self, leasing: asyncio.Task[None]) -> None:
+        """Release the claims of what was not sent, and show its messages to others at once.
+
+        Leasing ends first: an extension that is under way would hide again what is given back.
+        """
         try:
             async with asyncio.timeout_at(self._context.stop.ends):
                 await self._lanes.leave()
+                self._leasing.end()
+                await leasing
                 await self.settling.give_back(self.settling.book.numbers())
         except TimeoutError:
             # What was not given back comes back by itself when its lease ends.

@@ -23,6 +23,9 @@ POLLERS = 8
 FULL = 10
 """SQS hands out ten messages at most in one call."""
 
+ALONE = 30.0
+"""Seconds that a suspect has to itself: what crashes us does so by then, and a paused lane may hold it for hours."""
+
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether a poller may ask again."""
 
@@ -112,15 +115,19 @@ class Intake:
             self._context.heartbeats.beat(part)
             if not self._suspects:
                 await self._flow.wait(LOOK_EVERY)
-            elif self._suspects[0] not in self._settling.book:
-                self._suspects.popleft()
-                self._flow.ring()
             else:
                 self._sorting.put([self._suspects[0]])
                 await self._until_gone(self._suspects[0], part)
+                self._suspects.popleft()
+                self._flow.ring()
         self._context.heartbeats.ended(part)
 
     async def _until_gone(self, number: int, part: str) -> None:
-        while number in self._settling.book and not self._context.stop.asked:
+        until = asyncio.get_running_loop().time() + ALONE
+        while (
+            number in self._settling.book
+            and not self._context.stop.asked
+            and asyncio.get_running_loop().time() < until
+        ):
             self._context.heartbeats.beat(part)
             await self._settling.freed.wait(LOOK_EVERY)

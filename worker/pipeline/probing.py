@@ -64,8 +64,9 @@ class Probing:
                 self._account.news.ring()
 
     async def _look_after_lanes(self) -> None:
-        now = asyncio.get_running_loop().time()
         for lane, backlog in self._account.lanes.lanes.items():
+            now = asyncio.get_running_loop().time()
+            self._context.heartbeats.beat(f"{PART} {self._account.team}")
             if backlog.pause is None or backlog.pause.kind is not PauseKind.MISSING:
                 self._looked_at.pop(lane, None)
             elif now >= self._looked_at.get(lane, float("-inf")) + PROBE_EVERY:

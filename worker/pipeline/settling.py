@@ -160,7 +160,7 @@ class Settling:
                 self._context.heartbeats.beat(part)
                 numbers = await self._gather()
                 if numbers:
-                    await self._carry_out(numbers)
+                    await self._carry_out(part, numbers)
         except Closed:
             self._context.heartbeats.ended(part)
 
@@ -187,13 +187,15 @@ class Settling:
             due.append(heapq.heappop(self._failed)[1])
         return due
 
-    async def _carry_out(self, numbers: list[int]) -> None:
+    async def _carry_out(self, part: str, numbers: list[int]) -> None:
         over = [n for n in numbers if n in self._hold_over and n in self.book]
-        if over:
-            await self.give_back(over)
+        await self.give_back(over)
+        self._context.heartbeats.beat(part)
         owing = self._ours(numbers)
         owing = await self._store(owing, self._dead_letters, _letters, Name.DEAD_LETTERS_UNREACHABLE)
+        self._context.heartbeats.beat(part)
         owing = await self._store(owing, self._queue, _copies, Name.SQS_UNREACHABLE)
+        self._context.heartbeats.beat(part)
         await self._delete(self._ours([opened.number for opened in owing]))
 
     def _ours(self, numbers: list[int]) -> list[OpenMessage]:
@@ -205,25 +207,24 @@ class Settling:
         self,
         messages: list[OpenMessage],
         queue: Queue,
-        owed_by: Callable[[OpenMessage], list[Outgoing]],
+        owed_by: Callable[[OpenMessage], list[tuple[int, Outgoing]]],
         condition: Name,
     ) -> list[OpenMessage]:
         """Send what the messages owe; those of them that owe nothing any more."""
-        owed = [(opened, letter) for opened in messages for letter in owed_by(opened)]
+        owed = [(opened, *letter) for opened in messages for letter in owed_by(opened)]
         if not owed:
             return messages
-        letters = [letter for _, letter in owed]
+        letters = [letter for _, _, letter in owed]
         results = await self._tried(condition, "storing", queue.send(letters), len(letters))
         failed = set[int]()
-        for (opened, letter), failure in zip(owed, results, strict=True):
-            if failure is not None:
+        for (opened, position, letter), failure in zip(owed, results, strict=True):
+            told = {"message": opened.message.id, **letter.attributes}
+            if failure is None:
+                opened.stored.add(position)
+                log.debug(Event.RECORD_STORED, **told)
+            else:
                 failed.add(opened.number)
-                log.warning(
-                    Event.DEAD_LETTER_NOT_STORED,
-                    message=opened.message.id,
-                    why=failure.text,
-                    reason=letter.attributes.get("reason", ""),
-                )
+                log.warning(Event.RECORD_NOT_STORED, why=failure.text, **told)
         self._try_again(failed)
         return [opened for opened in messages if opened.number not in failed]
 
@@ -302,6 +303,8 @@ class Settling:
         if not numbers:
             return
         messages = [self.book[number].message for number in numbers]
+        for number in numbers:
+            self._leases.drop(number)  # an extension after this would hide the message again
         given = self._queue.extend(messages, 0)
         results = await self._tried(Name.SQS_UNREACHABLE, "giving back", given, len(messages))
         for number, failure in zip(numbers, results, strict=True):
@@ -310,27 +313,37 @@ class Settling:
                 self._context.metrics.give_backs.inc(0 if failure else 1)
 
 
-def _letters(opened: OpenMessage) -> list[Outgoing]:
+def _letters(opened: OpenMessage) -> list[tuple[int, Outgoing]]:
+    """The dead letters that a message owes, each with its record's position."""
     return [
-        dead_letter(
-            opened.message,
-            position if opened.records else None,
-            settled.outcome,
-            opened.received_at,
-            dataset=settled.item.lane.dataset if settled.item else "",
-            route=settled.item.route if settled.item else settled.outcome.route,
+        (
+            position,
+            dead_letter(
+                opened.message,
+                position if opened.records else None,
+                settled.outcome,
+                opened.received_at,
+                dataset=settled.item.lane.dataset if settled.item else "",
+                route=settled.item.route if settled.item else settled.outcome.route,
+            ),
         )
-        for position, settled in enumerate(opened.results)
-        if settled is not None and settled.outcome.kind.owes_dead_letter
+        for position, settled in _unstored(opened)
+        if settled.outcome.kind.owes_dead_letter
     ]
 
 
-def _copies(opened: OpenMessage) -> list[Outgoing]:
+def _copies(opened: OpenMessage) -> list[tuple[int, Outgoing]]:
+    """The postponed copies that a message owes, each with its record's position."""
     return [
-        postponed(opened.message, position, opened.received_at, settled.delay)
-        for position, settled in enumerate(opened.results)
-        if settled is not None and settled.outcome.kind is Kind.POSTPONED
+        (position, postponed(opened.message, position, opened.received_at, settled.delay))
+        for position, settled in _unstored(opened)
+        if settled.outcome.kind is Kind.POSTPONED
     ]
+
+
+def _unstored(opened: OpenMessage) -> list[tuple[int, Settled]]:
+    results = enumerate(opened.results)
+    return [(at, settled) for at, settled in results if settled is not None and at not in opened.stored]
 
 
 def _told(record: Record | BadRecord | None, settled: Settled) -> dict[str, object]:

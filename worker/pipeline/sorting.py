@@ -10,8 +10,9 @@ from itertools import count
 
 from worker.core.backlog import OpenItem
 from worker.core.backoff import backoff
-from worker.core.claims import Entry, known
+from worker.core.claims import Entry, is_held, known
 from worker.core.conditions import Name
+from worker.core.darwin import HeldItem
 from worker.core.deadletters import read_history
 from worker.core.errors import OutsideError
 from worker.core.events import BadRecord, Unreadable, parse
@@ -51,11 +52,13 @@ class Sorting:
         self._lanes = lanes
         self._settling = settling
         self._waiting = waiting
+        self._doubted: Channel[tuple[OpenItem, Entry]] = Channel(context.open_records * 2)
 
     async def run(self) -> None:
         """Until the inbox is closed and empty, and the lanes take nothing more."""
         async with asyncio.TaskGroup() as tasks:
             again = tasks.create_task(self._look_again(), name=f"{PART} again")
+            doubted = tasks.create_task(self._ask_about_doubted(), name=f"{PART} doubted")
             try:
                 while True:
                     self._context.heartbeats.beat(PART)
@@ -64,7 +67,9 @@ class Sorting:
             except Closed:
                 self._context.heartbeats.ended(PART)
             again.cancel()
+            doubted.cancel()
         self._context.heartbeats.ended(f"{PART} again")
+        self._context.heartbeats.ended(f"{PART} doubted")
 
     async def _look_again(self) -> None:
         """Place again what waited for another record of its identity, or for another holder's claim."""
@@ -121,19 +126,31 @@ class Sorting:
             elif not entry.registered:
                 self._waiting.add(item)
             elif item.again:
-                await self._doubt(item, entry)
+                self._doubted.put([(item, entry)])
             else:
                 self._settling.settle_item(item, known(entry, item.item.object))
 
     def _free(self, entry: Entry) -> bool:
         return entry.expires_in <= 0 or entry.token == self._context.token
 
-    async def _doubt(self, item: OpenItem, entry: Entry) -> None:
-        """An operator sent the record again: a registered claim counts only if Darwin holds the item."""
-        there = await self._asking.holds(item.item)
-        if there is None:
+    async def _ask_about_doubted(self) -> None:
+        """An operator sent these records again: a registered claim counts only if Darwin holds the item."""
+        part = f"{PART} doubted"
+        while True:
+            self._context.heartbeats.beat(part)
+            by_dataset: dict[tuple[str, str], list[tuple[OpenItem, Entry]]] = {}
+            for item, entry in await self._doubted.take(AT_ONCE):
+                by_dataset.setdefault((item.item.lane.team, item.item.lane.dataset), []).append((item, entry))
+            for doubted in by_dataset.values():
+                self._context.heartbeats.beat(part)
+                held = await self._asking.held_now([item.item for item, _ in doubted])
+                for item, entry in doubted:
+                    self._decide_doubted(item, entry, held)
+
+    def _decide_doubted(self, item: OpenItem, entry: Entry, held: list[HeldItem] | None) -> None:
+        if held is None:
             self._waiting.add(item)
-        elif there:
+        elif is_held(item.item, held):
             self._settling.settle_item(item, known(entry, item.item.object))
         else:
             item.supersedes = entry.at
