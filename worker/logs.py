@@ -34,6 +34,7 @@ class Event(StrEnum):
         return member
 
     STARTED = "worker started", "All connections were tried and the first receive is under way."
+    CAUTION = "caution", "A setting is allowed, and costs something that the operator should know of."
     STOPPING = "worker stopping", "A stop was asked for: no new receives; what can be sent is sent."
     STOPPED = "worker stopped", "Everything is handed back or done; the line holds what was open."
     CHECKED = "checked", "One thing that `check` tried, or that `run` tried at start, and its result."

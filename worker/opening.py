@@ -31,10 +31,11 @@ class Queues(NamedTuple):
 
 @asynccontextmanager
 async def open_queues(settings: Settings, metrics: Metrics) -> AsyncIterator[Queues]:
-    """The queues, after SQS was asked for them. Raises :class:`Refused` when there is no dead-letter queue."""
+    """Both queues, after SQS was asked for them. Raises :class:`Refused` when there is no dead-letter queue."""
     async with open_queue_client(aws_session()) as client:
         source = SqsQueue(client, settings.queue.url, metrics)
-        policy = redrive_policy(await source.attributes())
+        attributes = await source.attributes()
+        policy = redrive_policy(attributes)
         url = settings.queue.dead_letter_url
         if url is None:
             target = policy.get("deadLetterTargetArn")
@@ -44,8 +45,14 @@ async def open_queues(settings: Settings, metrics: Metrics) -> AsyncIterator[Que
                     "set WORKER_QUEUE__DEAD_LETTER_URL."
                 )
             url = await source.url_of(target)
+        dead_letters = SqsQueue(client, url, metrics)
+        if (await dead_letters.attributes()).get("QueueArn") == attributes.get("QueueArn"):
+            raise Refused(
+                f"The dead-letter queue {url} is the queue itself, so dead letters would be received again without end: "
+                "make a queue of its own for them."
+            )
         count = policy.get("maxReceiveCount")
-        yield Queues(source, SqsQueue(client, url, metrics), int(str(count)) if count is not None else None)
+        yield Queues(source, dead_letters, int(str(count)) if count is not None else None)
 
 
 def redrive_policy(attributes: Mapping[str, str]) -> Mapping[str, object]:

@@ -31,7 +31,7 @@ from worker.pipeline.ports import Quota
 from worker.pipeline.situation import Situation
 from worker.pipeline.stopping import Stop
 from worker.routes_file import load_routes
-from worker.settings import Settings
+from worker.settings import Settings, cautions
 from worker.web.server import serving
 
 LAG_EVERY = 0.5
@@ -45,6 +45,8 @@ async def run(settings: Settings) -> None:
     Raises :class:`Refused` for what keeps it from starting.
     """
     wanted = load_routes(settings)
+    for caution in cautions(settings):
+        log.warning(Event.CAUTION, why=caution)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     metrics = Metrics(registry)
@@ -53,7 +55,9 @@ async def run(settings: Settings) -> None:
     context = Context(
         metrics, situation, Heartbeats(), stop, time.time, f"worker-{uuid4()}", settings.limits.open_records
     )
+    # Without a line: no start is to begin with a warning.
     situation.conditions.raise_(Name.STARTING, "worker", "the connections are being tried", time.time())
+    metrics.condition.labels(condition=Name.STARTING.value).inc()
     async with AsyncExitStack() as stack:
         view = _View(context)
         port = await stack.enter_async_context(serving(view, registry, settings.web.host, settings.web.port))

@@ -13,12 +13,14 @@ pytestmark = pytest.mark.looptime
 
 async def test_a_cancelled_poll_swallows_what_it_brings_until_the_visibility_ends() -> None:
     """Law 6: the reason why a poll under way is not cancelled."""
-    queue = FakeQueue(visibility=30)
+    queue = FakeQueue()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1):
-            await queue.receive(10, wait=10)
+            await queue.receive(10, wait=10, visibility=30)
     queue.put("swallowed")
-    [message] = await queue.receive(10, wait=20) or await queue.receive(10, wait=20)
+    [message] = await queue.receive(10, wait=20, visibility=30) or await queue.receive(
+        10, wait=20, visibility=30
+    )
     assert message.receive_count == 2
     assert asyncio.get_running_loop().time() == pytest.approx(31)
 
@@ -27,18 +29,18 @@ async def test_a_cancelled_poll_is_over_when_its_wait_is() -> None:
     queue = FakeQueue()
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(1):
-            await queue.receive(10, wait=5)
+            await queue.receive(10, wait=5, visibility=30)
     await asyncio.sleep(5)
     queue.put("safe")
-    [message] = await queue.receive(10, wait=0)
+    [message] = await queue.receive(10, wait=0, visibility=30)
     assert message.receive_count == 1
 
 
 async def test_the_lease_of_a_message_that_became_visible_again_is_lost() -> None:
     """As AWS says it (MessageNotInflight); the emulators do not."""
-    queue = FakeQueue(visibility=30)
+    queue = FakeQueue()
     queue.put("a")
-    messages = await queue.receive(10, wait=0)
+    messages = await queue.receive(10, wait=0, visibility=30)
     await asyncio.sleep(30)
     [failure] = await queue.extend(messages, 30)
     assert failure is not None
@@ -46,9 +48,9 @@ async def test_the_lease_of_a_message_that_became_visible_again_is_lost() -> Non
 
 
 async def test_no_lease_outlasts_twelve_hours_from_the_receive() -> None:
-    queue = FakeQueue(visibility=3600)
+    queue = FakeQueue()
     queue.put("a")
-    messages = await queue.receive(10, wait=0)
+    messages = await queue.receive(10, wait=0, visibility=3600)
     await asyncio.sleep(3000)
     assert await queue.extend(messages, 40_200) == [None]
     [failure] = await queue.extend(messages, 40_201)
@@ -60,7 +62,7 @@ async def test_deleting_twice_is_no_failure() -> None:
     """As AWS has it; MiniStack refuses the second."""
     queue = FakeQueue()
     queue.put("a")
-    messages = await queue.receive(10, wait=0)
+    messages = await queue.receive(10, wait=0, visibility=30)
     assert await queue.delete(messages) == [None]
     assert await queue.delete(messages) == [None]
     assert queue.deleted == ["message-1"]
@@ -69,7 +71,7 @@ async def test_deleting_twice_is_no_failure() -> None:
 async def test_a_double_has_the_same_id_and_a_life_of_its_own() -> None:
     queue = FakeQueue()
     queue.put("a", double_of=queue.put("a"))
-    first, second = await queue.receive(10, wait=0)
+    first, second = await queue.receive(10, wait=0, visibility=30)
     assert first.id == second.id
     assert await queue.delete([first]) == [None]
     assert await queue.extend([second], 60) == [None]
@@ -80,8 +82,8 @@ async def test_ordered_failures_come_as_often_as_ordered() -> None:
     queue.faults.fail_next("receive", Unavailable("down"), times=2)
     for _ in range(2):
         with pytest.raises(Unavailable, match="down"):
-            await queue.receive(10, wait=0)
-    assert await queue.receive(10, wait=0) == []
+            await queue.receive(10, wait=0, visibility=30)
+    assert await queue.receive(10, wait=0, visibility=30) == []
     assert queue.faults.calls["receive"] == 3
 
 
@@ -106,9 +108,9 @@ async def test_an_outage_lasts_until_it_is_healed() -> None:
     queue.faults.fail("receive", Unavailable("down"))
     for _ in range(3):
         with pytest.raises(Unavailable):
-            await queue.receive(10, wait=0)
+            await queue.receive(10, wait=0, visibility=30)
     queue.faults.heal()
-    assert await queue.receive(10, wait=0) == []
+    assert await queue.receive(10, wait=0, visibility=30) == []
 
 
 async def test_a_held_call_does_its_work_when_the_gate_opens() -> None:
@@ -129,7 +131,7 @@ async def test_a_test_can_wait_for_the_queue_to_be_empty() -> None:
 
     async def drain() -> None:
         await asyncio.sleep(3)
-        await queue.delete(await queue.receive(10, wait=0))
+        await queue.delete(await queue.receive(10, wait=0, visibility=30))
 
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(drain())

@@ -92,7 +92,7 @@ async def test_a_bucket_that_is_not_there_is_none(client: "S3Client", name: str)
 async def test_a_denial_names_the_permission_and_the_bucket(client: "S3Client") -> None:
     with Stubber(client) as stub:
         stub.add_client_error("get_bucket_notification_configuration", "AccessDenied", "Access Denied", 403)
-        with pytest.raises(Refused, match="s3://media.*Allow s3:GetBucketNotification") as caught:
+        with pytest.raises(Refused, match=r"s3://media.*Allow s3:GetBucketNotification") as caught:
             await S3Buckets(client).notifications("media")
 
     assert "GetBucketNotificationConfiguration" in str(caught.value)

@@ -49,7 +49,11 @@ async def test_a_queue_that_does_not_exist_is_refused_by_its_url(
     url = f"{ministack}/000000000001/absent"
     async with open_queue_client(aws) as client:
         queue = SqsQueue(client, url, Metrics(CollectorRegistry()))
-        for call in (queue.receive(1, 0), queue.send([Outgoing("a")]), queue.attributes()):
+        for call in (
+            queue.receive(1, wait=0, visibility=30),
+            queue.send([Outgoing("a")]),
+            queue.attributes(),
+        ):
             with pytest.raises(Refused, match=f"on {url}: .*NonExistentQueue.*Check the queue's name"):
                 await call
         with pytest.raises(Refused, match=r"arn:aws:sqs:eu-west-1:000000000001:absent: .*NonExistentQueue"):
@@ -71,7 +75,9 @@ async def test_attributes_that_are_no_text_are_left_out_and_numbers_are_kept(aws
                 "binary": {"DataType": "Binary", "BinaryValue": b"\x00"},
             },
         )
-        [message] = await SqsQueue(client, url, Metrics(CollectorRegistry())).receive(10, wait=5)
+        [message] = await SqsQueue(client, url, Metrics(CollectorRegistry())).receive(
+            10, wait=5, visibility=30
+        )
         assert message.attributes == {"text": "a", "number": "3"}
 
 
@@ -98,7 +104,9 @@ async def test_an_endpoint_where_nobody_listens_is_unavailable(monkeypatch: pyte
         monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
         async with open_queue_client(AWS) as client:
             with pytest.raises(Unavailable, match=f"SQS ReceiveMessage on {endpoint}/q: .*Could not connect"):
-                await SqsQueue(client, f"{endpoint}/q", Metrics(CollectorRegistry())).receive(1, 0)
+                await SqsQueue(client, f"{endpoint}/q", Metrics(CollectorRegistry())).receive(
+                    1, wait=0, visibility=30
+                )
 
 
 # --- answers that the emulator does not give
@@ -215,7 +223,7 @@ async def test_a_call_of_which_no_request_got_through_raises(queue: SqsQueue, st
     with pytest.raises(Refused, match="Allow sqs:SendMessage to"):
         await queue.send([Outgoing("a")])
     with pytest.raises(Refused, match="Allow sqs:ReceiveMessage to"):
-        await queue.receive(1, 0)
+        await queue.receive(1, wait=0, visibility=30)
 
 
 async def test_a_batch_holds_ten_entries_and_a_mebibyte_at_most(queue: SqsQueue, stub: Stub) -> None:
@@ -230,12 +238,13 @@ async def test_a_batch_holds_ten_entries_and_a_mebibyte_at_most(queue: SqsQueue,
 
 
 async def test_a_receive_asks_for_everything_the_worker_reads(queue: SqsQueue, stub: Stub) -> None:
-    assert await queue.receive(7, wait=3.9) == []
+    assert await queue.receive(7, wait=3.9, visibility=30) == []
     assert stub.inputs == [
         {
             "QueueUrl": queue.url,
             "MaxNumberOfMessages": 7,
             "WaitTimeSeconds": 3,
+            "VisibilityTimeout": 30,
             "MessageAttributeNames": ["All"],
             "MessageSystemAttributeNames": ["ApproximateReceiveCount"],
         }
@@ -249,4 +258,4 @@ async def test_an_entry_that_sqs_says_nothing_of_is_not_done(queue: SqsQueue, st
     assert await queue.delete(messages(3)) == [silence, None, silence]
     stub.raw = "<html>maintenance</html>"
     assert await queue.delete(messages(1)) == [silence]
-    assert await queue.receive(1, 0) == []
+    assert await queue.receive(1, wait=0, visibility=30) == []

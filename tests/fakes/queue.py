@@ -37,12 +37,13 @@ class _Poll:
     """One ReceiveMessage as the server sees it: it goes on when its client has gone away."""
 
     limit: int
+    visibility: int
     ends_at: float
     answer: "asyncio.Future[list[Message]]"
 
 
 class FakeQueue:
-    """Implements the Queue port. *visibility* in seconds. With *dead_letters* and *max_receive_count*, a message that
+    """Implements the Queue port. With *dead_letters* and *max_receive_count*, a message that
     was received so many times moves there instead of being received again.
 
     *sent* is all that ever came by :meth:`send`, *deleted* the ids of all that was ever deleted, in order.
@@ -50,14 +51,12 @@ class FakeQueue:
 
     def __init__(
         self,
-        visibility: float = 30.0,
         max_receive_count: int | None = None,
         dead_letters: "FakeQueue | None" = None,
     ) -> None:
         self.faults = Faults()
         self.sent: list[Outgoing] = []
         self.deleted: list[str] = []
-        self._visibility = visibility
         self._max_receive_count = max_receive_count
         self._dead_letters = dead_letters
         self._stored: dict[Stored, None] = {}  # an ordered set
@@ -71,14 +70,14 @@ class FakeQueue:
 
     # --- the port
 
-    async def receive(self, limit: int, wait: float) -> list[Message]:
+    async def receive(self, limit: int, wait: float, visibility: int) -> list[Message]:
         assert 1 <= limit <= 10
         assert 0 <= wait <= 20
         async with self.faults.around("receive"):
-            if (messages := self._take(limit)) or not wait:
+            if (messages := self._take(limit, visibility)) or not wait:
                 self._note_change()
                 return messages
-            poll = _Poll(limit, _now() + wait, asyncio.get_running_loop().create_future())
+            poll = _Poll(limit, visibility, _now() + wait, asyncio.get_running_loop().create_future())
             self._polls.append(poll)
             self._note_change()
             try:
@@ -162,7 +161,7 @@ class FakeQueue:
         for poll in list(self._polls):
             if poll.answer.done() or poll.ends_at <= now:
                 self._polls.remove(poll)
-            elif messages := self._take(poll.limit):
+            elif messages := self._take(poll.limit, poll.visibility):
                 poll.answer.set_result(messages)
                 self._polls.remove(poll)
         self._note_change()
@@ -177,7 +176,7 @@ class FakeQueue:
         if hidden and self._polls:
             self._timer = asyncio.get_running_loop().call_at(min(hidden), self._serve)
 
-    def _take(self, limit: int) -> list[Message]:
+    def _take(self, limit: int, visibility: int) -> list[Message]:
         """Receive up to *limit* of the visible messages, and move those whose receives are used up."""
         taken: list[Message] = []
         for stored in self.visible:
@@ -185,12 +184,12 @@ class FakeQueue:
                 self._remove(stored)
                 self._dead_letters.put(stored.body, stored.attributes, double_of=stored.id)
             elif len(taken) < limit:
-                taken.append(self._deliver(stored))
+                taken.append(self._deliver(stored, visibility))
         return taken
 
-    def _deliver(self, stored: Stored) -> Message:
+    def _deliver(self, stored: Stored, visibility: int) -> Message:
         stored.received_at = _now()
-        stored.visible_at = stored.received_at + self._visibility
+        stored.visible_at = stored.received_at + visibility
         stored.receive_count += 1
         self._handles.pop(stored.handle, None)
         stored.handle = f"{stored.id}/{next(self._numbers)}"

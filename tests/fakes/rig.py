@@ -67,7 +67,7 @@ class Rig:
         limit: int = 5000,
         requests_per_minute: int = 100,
         drain: float = 25.0,
-        visibility: float = 120.0,
+        visibility: int = 120,
         max_receive_count: int = 10,
         switches: Switches | None = None,
         ledger: MemoryLedger | None = None,
@@ -77,7 +77,7 @@ class Rig:
         token: str = "worker-1",
     ) -> None:
         self.dead_letters = dead_letters or FakeQueue()
-        self.queue = queue or FakeQueue(visibility, max_receive_count, self.dead_letters)
+        self.queue = queue or FakeQueue(max_receive_count, self.dead_letters)
         self.ledger = ledger or MemoryLedger(self.now)
         lanes: dict[str, list[Lane]] = {}
         for route in routes:

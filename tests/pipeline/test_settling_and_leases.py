@@ -173,7 +173,7 @@ async def test_what_darwin_answered_is_written_although_the_lease_was_lost() -> 
 
 async def test_a_request_leaves_only_with_items_whose_lease_outlasts_its_timeout() -> None:
     """Law 3: while leases cannot be extended nothing is sent with them, and nothing is sent late."""
-    rig = rig_of(visibility=60.0)
+    rig = rig_of(visibility=60)
     rig.darwin["acme"].unreachable = True
     rig.upload("in/a.jpg")
     async with rig.running():

@@ -91,7 +91,9 @@ async def aws_call(call: str, target: str, action: str, within: float) -> AsyncI
         aiohttp.ClientError,
         OSError,
     ) as error:
-        raise Unavailable(f"{doing}: {_quote(str(error))}") from error
+        raise Unavailable(
+            f"{doing}: {_quote(str(error))} Check the network, the region and AWS_ENDPOINT_URL."
+        ) from error
 
 
 def short_code(code: str) -> str:

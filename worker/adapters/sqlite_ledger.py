@@ -247,7 +247,8 @@ class SqliteLedger:
             yield
         except OSError as error:
             raise Refused(
-                f"The ledger's folder {self._path.parent} cannot be made: {error.strerror}."
+                f"The ledger's folder {self._path.parent} cannot be made: {error.strerror}. "
+                "Set WORKER_LEDGER__URL to a file in a folder that the worker may write to."
             ) from error
         except sqlite3.Error as error:
             if (ours := self._error(error)) is None:

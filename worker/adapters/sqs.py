@@ -82,12 +82,13 @@ class SqsQueue:
         self._client = client
         self._metrics = metrics
 
-    async def receive(self, limit: int, wait: float) -> list[Message]:
+    async def receive(self, limit: int, wait: float, visibility: int) -> list[Message]:
         async with self._call("ReceiveMessage", "sqs:ReceiveMessage", wait + CALL_SECONDS):
             response = await self._client.receive_message(
                 QueueUrl=self.url,
                 MaxNumberOfMessages=limit,
                 WaitTimeSeconds=int(wait),
+                VisibilityTimeout=visibility,
                 MessageAttributeNames=["All"],
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
             )

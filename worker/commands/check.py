@@ -15,6 +15,7 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 
+from prometheus_client import CollectorRegistry
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -43,12 +44,14 @@ from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.model import Message
 from worker.core.notifications import Watched, judge_events, judge_overlap
 from worker.core.routing import Fallback, Route
+from worker.metrics import Metrics
+from worker.opening import check_team, open_darwin, open_queues, redrive_policy, with_storages
 from worker.routes_file import Wanted, load_routes
-from worker.service import check_team, open_darwin, open_queues, redrive_policy, with_storages
 from worker.settings import (
     LEASE_MARGIN,
     STOP_MARGIN,
     Settings,
+    SettingsError,
     Web,
     cautions,
     describe,
@@ -77,10 +80,11 @@ def main(_arguments: argparse.Namespace) -> int:
 
 async def look(settings: Settings, wanted: Wanted) -> list[Finding]:
     """All findings, in an order that reads well."""
+    metrics = Metrics(CollectorRegistry())  # what adapters count by; nobody looks at it here
     routes = [*wanted.routes, *([wanted.otherwise] if isinstance(wanted.otherwise, Route) else [])]
     async with asyncio.TaskGroup() as tasks:
-        queues = tasks.create_task(_queues(settings), name="queues")
-        darwin = tasks.create_task(_darwin(settings, routes), name="darwin")
+        queues = tasks.create_task(_queues(settings, metrics), name="queues")
+        darwin = tasks.create_task(_darwin(settings, routes, metrics), name="darwin")
         ledger = tasks.create_task(_ledger(settings), name="ledger")
         web_port = tasks.create_task(_web_port(settings.web), name="web port")
     of_queues, queue_arn = queues.result()
@@ -113,20 +117,20 @@ def _timing(settings: Settings) -> list[Finding]:
 # SQS
 
 
-async def _queues(settings: Settings) -> tuple[list[Finding], str | None]:
+async def _queues(settings: Settings, metrics: Metrics) -> tuple[list[Finding], str | None]:
     """What is found of both queues, and the ARN of the source queue once it told it."""
     url = settings.queue.url
     try:
-        async with open_queue_client(aws_session(), None) as client:
-            queue = SqsQueue(client, url)
+        async with open_queue_client(aws_session()) as client:
+            queue = SqsQueue(client, url, metrics)
             attributes = await queue.attributes()
             found = [
-                *judge_queue(attributes, url, settings.queue.visibility_seconds),
+                judge_queue(attributes, url),
                 await _permissions(queue),
             ]
     except OutsideError as error:
         return [_in_the_way("queue", error, "WORKER_QUEUE__URL and AWS_REGION (or AWS_ENDPOINT_URL)")], None
-    return found + await _dead_letters(settings, attributes), attributes.get("QueueArn")
+    return found + await _dead_letters(settings, attributes, metrics), attributes.get("QueueArn")
 
 
 async def _permissions(queue: SqsQueue) -> Finding:
@@ -145,11 +149,11 @@ async def _permissions(queue: SqsQueue) -> Finding:
     )
 
 
-async def _dead_letters(settings: Settings, source: Mapping[str, str]) -> list[Finding]:
+async def _dead_letters(settings: Settings, source: Mapping[str, str], metrics: Metrics) -> list[Finding]:
     policy = redrive_policy(source)
     redrive = judge_redrive(policy)
     try:
-        async with open_queues(settings) as queues:
+        async with open_queues(settings, metrics) as queues:
             kept = await queues.dead_letters.attributes()
             url = queues.dead_letters.url
     except OutsideError as error:
@@ -161,22 +165,24 @@ async def _dead_letters(settings: Settings, source: Mapping[str, str]) -> list[F
 # Darwin
 
 
-async def _darwin(settings: Settings, routes: Sequence[Route]) -> tuple[list[Finding], dict[str, Storage]]:
+async def _darwin(
+    settings: Settings, routes: Sequence[Route], metrics: Metrics
+) -> tuple[list[Finding], dict[str, Storage]]:
     """What is found of Darwin, and the storage of each route that has a good one, by the route's name."""
     team = settings.darwin.team
     try:
-        async with open_darwin(settings) as (darwin, _):
+        async with open_darwin(settings, metrics) as (darwin, _):
             await check_team(darwin, team)
             key = ok(
-                "darwin key",
-                f"it is of team {team}; that it may add data to datasets shows with the first item",
+                "darwin",
+                f"the key is of team {team}; that it may add data to datasets shows with the first item",
             )
             of_storages, storages = await _storages(darwin, team, routes)
             return [key, *of_storages, *await _datasets(darwin, routes)], storages
     except OutsideError as error:
         where = f"{shown('WORKER_DARWIN__BASE_URL')} ({settings.darwin.base_url})"
         not_tried = note("storage", "storages and datasets were not tried: Darwin must take the key first")
-        return [_in_the_way("darwin key", error, where), not_tried], {}
+        return [_in_the_way("darwin", error, where), not_tried], {}
 
 
 async def _storages(
@@ -193,6 +199,9 @@ async def _storages(
             resolved = with_storages(Wanted((route,), Fallback.IGNORE), listed, team)
         except Refused as error:
             found.append(wrong("route", str(error)))
+            continue
+        except SettingsError as error:
+            found += [wrong("route", line) for line in error.lines]
             continue
         storage = by_route[route.name] = resolved.storages[resolved.routes[0].lane.storage]
         place = f"s3://{storage.bucket}/{route.prefix.strip('/')}"

@@ -40,6 +40,7 @@ from worker.demo.twin.server import running_twin
 from worker.demo.twin.state import Team
 
 DONE, FAILED, BROKEN_OFF = 0, 1, 130
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 TWIN_PORT, WORKER_PORT = 8081, 8080
 ACT_SECONDS = 60.0
 RECEIVE_SECONDS = 2
@@ -57,6 +58,9 @@ _CURTAINS = (
 def main(arguments: argparse.Namespace) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    for number in SIGNALS:
+        # What was started must be ended, also when the terminal is closed or before the show is on.
+        signal.signal(number, signal.default_int_handler)
     try:
         with running_ministack() as endpoint:
             return asyncio.run(_demo(endpoint, once=arguments.once))
@@ -162,7 +166,7 @@ async def _demo(endpoint: str, *, once: bool) -> int:
     async with _stage(endpoint) as show, asyncio.TaskGroup() as tasks:
         tasks.create_task(show.worker.guard(), name="the worker's guard")
         playing = tasks.create_task(show.play(once=once), name="the show")
-        with _on_ctrl_c(playing.cancel):
+        with _on_signal(playing.cancel):
             await asyncio.wait([playing])
         return await show.end()
 
@@ -190,14 +194,14 @@ async def _stage(endpoint: str) -> AsyncIterator[_Show]:
 
 
 @contextmanager
-def _on_ctrl_c(stop: Callable[[], object]) -> Iterator[None]:
-    """The first Ctrl-C (or SIGTERM) calls *stop*; one after the block ends the demo at once."""
+def _on_signal(stop: Callable[[], object]) -> Iterator[None]:
+    """A signal that asks for the end calls *stop* instead. One that comes after the block does not wait for anything."""
     loop = asyncio.get_running_loop()
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    for number in numbers:
+    for number in SIGNALS:
         loop.add_signal_handler(number, stop)
     try:
         yield
     finally:
-        for number in numbers:
+        for number in SIGNALS:
             loop.remove_signal_handler(number)
+            signal.signal(number, signal.default_int_handler)

@@ -51,25 +51,13 @@ def wrong(about: str, text: str) -> Finding:
 # What SQS tells of queues: attributes as in its API's GetQueueAttributes, all values text
 
 
-def judge_queue(attributes: Mapping[str, str], url: str, lease: int) -> list[Finding]:
-    """The source queue by itself. *lease*: the seconds that one lease of the worker's lasts."""
+def judge_queue(attributes: Mapping[str, str], url: str) -> Finding:
+    """The source queue by itself."""
     if _is_fifo(attributes):
         why = "is a FIFO queue, and S3 sends no events to those: use a standard queue"
-        return [wrong("queue", f"{url} {why}")]
-    found = [
-        ok(
-            "queue",
-            f"{url} answers; about {attributes.get('ApproximateNumberOfMessages', '?')} messages wait",
-        )
-    ]
-    own = _seconds(attributes, "VisibilityTimeout")
-    if own is not None and own < lease:
-        text = (
-            f"the queue hides a received message for {own} s, less than the lease of {lease} s: it may be delivered "
-            f"again before its first extension. Set the queue's VisibilityTimeout to {lease} or more"
-        )
-        found.append(note("queue", text))
-    return found
+        return wrong("queue", f"{url} {why}")
+    waiting = attributes.get("ApproximateNumberOfMessages", "?")
+    return ok("queue", f"{url} answers; about {waiting} messages wait")
 
 
 def judge_redrive(policy: Mapping[str, object]) -> Finding:

@@ -62,10 +62,25 @@ class Books:
     @property
     def ignored(self) -> int:
         """Keys of which nothing but that was told: an overwritten object is ignored, and its first version is not."""
-        outcomes: dict[str, set[str]] = {}
-        for told in self.settled:
-            outcomes.setdefault(told.key, set()).add(told.outcome)
-        return sum(1 for key, said in outcomes.items() if key and said == {"ignored"})
+        return len(self._only_ignored)
+
+    @property
+    def beside(self) -> Counter[str]:
+        """The reasons of the records that are nobody's place in the sum: they tell of no object, or of one whose key
+        another record brought there.
+        """
+        return Counter(
+            told.reason
+            for told in self.settled
+            if not told.key
+            or told.outcome == "duplicate"
+            or (told.outcome == "ignored" and told.key not in self._only_ignored)
+        )
+
+    @property
+    def _only_ignored(self) -> set[str]:
+        known = {told.key for told in self.settled if told.outcome != "ignored"}
+        return {told.key for told in self.settled} - known - {""}
 
     @property
     def balance(self) -> bool:

@@ -28,7 +28,9 @@ _MARKS = {
 }
 _OUTCOMES = tuple(_MARKS)
 _LONGEST_OUTCOME = max(map(len, _OUTCOMES))
-_ELLIPSIS = "…"
+_UNKNOWN = ("?", "yellow")
+_WIDEST_KEY = 48
+_ELLIPSIS, _ARROW, _GAP = "…", " → ", "   "
 
 
 def printable(text: str) -> str:
@@ -51,24 +53,22 @@ def shorten(text: str, cells: int) -> str:
 
 def record_line(told: Told, width: int) -> Text:
     """One record in one line of at most *width* columns."""
-    mark, style = _MARKS.get(told.outcome, ("?", "yellow"))
-    start = f"{mark} {told.outcome:{_LONGEST_OUTCOME}}  "
-    room = max(40, width - cell_len(start) - 3)
+    mark, style = _MARKS.get(told.outcome, _UNKNOWN)
+    line = Text(f"{mark} {told.outcome:{_LONGEST_OUTCOME}}  ", style)
+    column = min(_WIDEST_KEY, (width - line.cell_len) // 2)
+    key = Text(shorten(printable(told.key) or "(no object)", column), "default")
+    key.pad_right(column - key.cell_len)
+    line.append_text(key)
     if told.outcome in ("registered", "existing") and told.place:
-        key = shorten(printable(told.key), room // 2)
-        end = Text(" → ").append(shorten(_target(told.place), room - cell_len(key)))
-    else:
-        key = shorten(printable(told.key) or "(no object)", room * 2 // 3)
-        end = Text(" : ").append(shorten(_words(told), room - cell_len(key)), style="dim")
-    return Text(no_wrap=True).append(start, style).append(key).append(end)
+        left = max(1, width - line.cell_len - len(_ARROW))
+        return line.append(_ARROW + shorten(_target(told.place), left), "default")
+    line.append(_GAP + printable(f"{told.reason}: {told.detail}" if told.detail else told.reason), "dim")
+    line.truncate(width, overflow="ellipsis")
+    return line
 
 
 def _target(place: Place) -> str:
     return printable(f"{place.dataset}:{place.path.rstrip('/')}/{place.name}")
-
-
-def _words(told: Told) -> str:
-    return printable(f"{told.reason}. {told.detail}" if told.detail else told.reason)
 
 
 def trouble_line(line: LogLine) -> Text | None:
@@ -127,7 +127,7 @@ def _listed(title: str, rows: Sequence[tuple[str, str]]) -> Text:
 def outcomes_table(books: Books) -> Table:
     """How many keys there are, and what became of the records that told of them."""
     table = Table(
-        title="What became of all", title_justify="left", box=None, show_header=False, padding=(0, 2)
+        title="What became of each record", title_justify="left", box=None, show_header=False, padding=(0, 2)
     )
     table.add_column()
     table.add_column(justify="right")
@@ -140,7 +140,7 @@ def outcomes_table(books: Books) -> Table:
             why = ", ".join(
                 f"{count} {reason}" for (its, reason), count in reasons.most_common() if its == outcome
             )
-            mark, style = _MARKS.get(outcome, ("?", "yellow"))
+            mark, style = _MARKS.get(outcome, _UNKNOWN)
             table.add_row(Text(f"{mark} {outcome}", style), str(counts[outcome]), why)
     return table
 
@@ -165,6 +165,8 @@ def verdict(books: Books, wrong: Sequence[str]) -> Text:
         f"+ {books.ignored} ignored"
     )
     if not wrong:
-        return Text(f"The books balance: {said}.", style="bold green")
+        beside = ", ".join(f"{count} {reason}" for reason, count in books.beside.items())
+        more = f"\nRecords beside these keys: {beside}." if beside else ""
+        return Text(f"The books balance: {said}.", style="bold green").append(more, "not bold default")
     lines = "".join(f"\n  - {printable(line)}" for line in wrong)
     return Text(f"The books do not balance:{lines}", style="bold red")

@@ -39,7 +39,7 @@ class Flow:
         ledger: Ledger,
         accounts: Mapping[str, Account],
         routes: Routes,
-        visibility: float,
+        visibility: int,
         wait: float,
         request_timeout: float,
         items_per_second: float,
@@ -57,7 +57,14 @@ class Flow:
         self._lanes = Lanes(context, accounts, registering, self.settling, items_per_second)
         self._sorting = Sorting(context, inbox, routes, ledger, asking, self._lanes, self.settling, waiting)
         self._intake = Intake(
-            context, queue, self.settling, inbox, self._may_receive, suspect_from=suspect_from, wait=wait
+            context,
+            queue,
+            self.settling,
+            inbox,
+            self._may_receive,
+            suspect_from=suspect_from,
+            wait=wait,
+            visibility=visibility,
         )
 
     def _may_receive(self) -> bool:

@@ -43,6 +43,7 @@ class Intake:
         *,
         suspect_from: int,
         wait: float,
+        visibility: int,
     ) -> None:
         self._context = context
         self._queue = queue
@@ -51,6 +52,7 @@ class Intake:
         self._may_receive = may_receive
         self._suspect_from = suspect_from
         self._wait = wait
+        self._visibility = visibility
         self._asked = 0
         self._flowing = False
         self._flow = Bell()
@@ -89,7 +91,7 @@ class Intake:
         sent = asyncio.get_running_loop().time()
         self._asked += limit
         try:
-            messages = await self._queue.receive(limit, self._wait)
+            messages = await self._queue.receive(limit, self._wait, self._visibility)
         except OutsideError as error:
             self._context.situation.raise_(Name.SQS_UNREACHABLE, "receiving", str(error))
             log.warning(Event.POLL_FAILED, why=str(error))

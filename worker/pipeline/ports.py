@@ -17,8 +17,10 @@ from worker.core.queueing import Failure, Outgoing
 class Queue(Protocol):
     """One SQS queue. The batch calls take any number of entries and answer one result per entry, in order."""
 
-    async def receive(self, limit: int, wait: float) -> list[Message]:
-        """At most *limit* (1 to 10) messages, waiting at most *wait* seconds for the first."""
+    async def receive(self, limit: int, wait: float, visibility: int) -> list[Message]:
+        """At most *limit* (1 to 10) messages, waiting at most *wait* seconds for the first. They are ours for
+        *visibility* seconds, whatever the queue's own setting says.
+        """
         ...
 
     async def extend(self, messages: Sequence[Message], seconds: int) -> list[Failure | None]:
