@@ -37,7 +37,6 @@ class Event(StrEnum):
     CAUTION = "caution", "A setting is allowed, and costs something that the operator should know of."
     STOPPING = "worker stopping", "A stop was asked for: no new receives; what can be sent is sent."
     STOPPED = "worker stopped", "Everything is handed back or done; the line holds what was open."
-    CHECKED = "checked", "One thing that `check` tried, or that `run` tried at start, and its result."
     MESSAGE_SETTLED = (
         "message settled",
         "A verdict was carried out; the line holds the message's id, receive count, keys, outcomes and dead letters.",
@@ -54,8 +53,6 @@ class Event(StrEnum):
         "condition cleared",
         "It does not stand in the way any more; the line says for how long it did.",
     )
-    LANE_PAUSED = "lane paused", "Nothing is sent from this lane for now; the other lanes go on."
-    LANE_RESUMED = "lane resumed", "The lane sends again."
     LEASE_LOST = (
         "lease lost",
         "SQS may show this message to somebody else: its verdict is not carried out here.",

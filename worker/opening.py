@@ -29,6 +29,13 @@ class Queues(NamedTuple):
     max_receive_count: int | None
 
 
+class Quotas(NamedTuple):
+    """The two token buckets of one API key."""
+
+    registration: Quota
+    general: Quota
+
+
 @asynccontextmanager
 async def open_queues(settings: Settings, metrics: Metrics) -> AsyncIterator[Queues]:
     """Both queues, after SQS was asked for them. Raises :class:`Refused` when there is no dead-letter queue."""
@@ -62,8 +69,8 @@ def redrive_policy(attributes: Mapping[str, str]) -> Mapping[str, object]:
 
 
 @asynccontextmanager
-async def open_darwin(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[DarwinApi, LocalQuota]]:
-    """Darwin's API, which takes its tokens of the general bucket by itself, and the registration bucket."""
+async def open_darwin(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[DarwinApi, Quotas]]:
+    """Darwin's API, which takes its tokens of the general bucket by itself, and both buckets."""
     clock = asyncio.get_running_loop().time
     limits = settings.quota
     general = LocalQuota(limits.general_requests_per_minute, limits.burst, clock)
@@ -77,7 +84,7 @@ async def open_darwin(settings: Settings, metrics: Metrics) -> AsyncIterator[tup
             general.refused,
             metrics,
         )
-        yield darwin, LocalQuota(limits.requests_per_minute, limits.burst, clock)
+        yield darwin, Quotas(LocalQuota(limits.requests_per_minute, limits.burst, clock), general)
 
 
 async def _take(quota: Quota, metrics: Metrics) -> None:

@@ -65,14 +65,17 @@ async def run(settings: Settings) -> None:
         await stack.enter_async_context(_measuring_lag(context))
         queues = await stack.enter_async_context(open_queues(settings, metrics))
         ledger = await stack.enter_async_context(SqliteLedger.open(settings.ledger.path, time.time))
-        darwin, quota = await stack.enter_async_context(open_darwin(settings, metrics))
-        view.quotas = {"registration": quota}
+        darwin, quotas = await stack.enter_async_context(open_darwin(settings, metrics))
+        view.quotas = quotas._asdict()
         storages = await _first_look(context, darwin, settings.darwin.team)
         if storages is None:
             return
         routes = with_storages(wanted, storages, settings.darwin.team)
         account = Account(
-            settings.darwin.team, darwin, quota, TeamLanes(_lanes(routes), settings.batch.max_items)
+            settings.darwin.team,
+            darwin,
+            quotas.registration,
+            TeamLanes(_lanes(routes), settings.batch.max_items),
         )
         flow = Flow(
             context,

@@ -129,7 +129,6 @@ class Kind(StrEnum):
     REGISTERED = "registered"
     DUPLICATE = "duplicate"
     EXISTING = "existing"
-    WAITING = "waiting"
     POSTPONED = "postponed"
     IGNORED = "ignored"
     BLOCKED = "blocked"

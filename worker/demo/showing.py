@@ -21,7 +21,6 @@ _MARKS = {
     "duplicate": ("=", "cyan"),
     "ignored": ("·", "bright_black"),
     "postponed": ("…", "yellow"),
-    "waiting": ("…", "yellow"),
     "blocked": ("✗", "red"),
     "rejected": ("✗", "red"),
     "unreadable": ("✗", "red"),
