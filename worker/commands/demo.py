@@ -23,7 +23,7 @@ from rich.text import Text
 from worker.core.errors import Refused
 from worker.demo import samples, showing
 from worker.demo.books import Books, Held, Told, all_settled, differences, read_letter, told_in
-from worker.demo.engines import EngineError, running_ministack
+from worker.demo.engines import EngineError, nice_port, running_ministack
 from worker.demo.samples import Place, Sample, Way
 from worker.demo.stage import (
     Cloud,
@@ -31,7 +31,6 @@ from worker.demo.stage import (
     TooLate,
     Worker,
     cloud,
-    nice_port,
     until,
     worker_process,
     worker_settings,
@@ -41,7 +40,7 @@ from worker.demo.twin.state import Team
 
 DONE, FAILED, BROKEN_OFF = 0, 1, 130
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-TWIN_PORT, WORKER_PORT = 8081, 8080
+AWS_PORT, TWIN_PORT, WORKER_PORT = 4566, 8081, 8080
 ACT_SECONDS = 60.0
 RECEIVE_SECONDS = 2
 """How long one receive waits: shorter than in production, because a stop waits for it too."""
@@ -62,7 +61,7 @@ def main(arguments: argparse.Namespace) -> int:
         # What was started must be ended, also when the terminal is closed or before the show is on.
         signal.signal(number, signal.default_int_handler)
     try:
-        with running_ministack() as endpoint:
+        with running_ministack(AWS_PORT) as endpoint:
             return asyncio.run(_demo(endpoint, once=arguments.once))
     except EngineError as error:
         raise Refused(str(error)) from error

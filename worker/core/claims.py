@@ -63,7 +63,7 @@ def known(entry: Entry, wanted: S3Object) -> Outcome:
     if entry.object.same_as(wanted):
         return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER)
     if entry.object.same_place(wanted):
-        text = "the object was overwritten after it was registered; Darwin keeps the item it has"
+        text = "The object was overwritten after it was registered; Darwin keeps the item it has"
         return Outcome(Kind.IGNORED, Reason.OVERWRITTEN, text)
     holder = f"s3://{entry.object.bucket}/{entry.object.key}"
     text = f"Darwin's item of this path and name was registered for another object: {holder}"

@@ -109,7 +109,7 @@ class TeamLanes:
         if self.pause is not None or lane.pause is not None:
             probe_at = self._probe_at(lane)
             return [] if waits is None or probe_at is None else [max(waits, probe_at)]
-        times = [] if waits is None or (lane.ready and self._must_wait(lane)) else [waits]
+        times = [] if waits is None or self._must_wait(lane) else [waits]
         if lane.trial is not None and (trial_at := lane.trial.next_at()) is not None:
             times.append(trial_at)
         return times

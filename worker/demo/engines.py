@@ -25,16 +25,16 @@ class EngineError(Exception):
 
 
 @contextmanager
-def running_ministack() -> Iterator[str]:
-    """Answer the endpoint URL of a MiniStack of our own, empty and on a free port; stop it at the end."""
+def running_ministack(port: int = 0) -> Iterator[str]:
+    """Answer the endpoint URL of a MiniStack of our own, empty, on *port* if that is free; stop it at the end."""
     program = _engines_dir() / "bin" / "ministack"
     if not program.exists():
         raise EngineError(
             f"{program} does not exist: run `make demo` or `make test`, which install the engines"
         )
-    port = _free_port()
-    endpoint = f"http://{HOST}:{port}"
-    settings = {"BIND_HOST": HOST, "GATEWAY_PORT": str(port), "LOG_LEVEL": "ERROR"}
+    gateway = nice_port(port)
+    endpoint = f"http://{HOST}:{gateway}"
+    settings = {"BIND_HOST": HOST, "GATEWAY_PORT": str(gateway), "LOG_LEVEL": "ERROR"}
     with (
         tempfile.TemporaryFile() as output,
         # A session of its own: Ctrl-C on the terminal is for the demo, which stops its engine last.
@@ -63,11 +63,14 @@ def _engines_dir() -> Path:
     return Path(__file__).resolve().parents[2] / ".venv-engines"
 
 
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind((HOST, 0))
-        port: int = listener.getsockname()[1]
-        return port
+def nice_port(wanted: int) -> int:
+    """The port *wanted* when it is free, so that addresses look the same each time; else (or for 0) any free one."""
+    for port in (wanted, 0):
+        with socket.socket() as listener, suppress(OSError):
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind((HOST, port))
+            return int(listener.getsockname()[1])
+    raise EngineError(f"no port is free on {HOST}")
 
 
 def _wait_until_healthy(process: subprocess.Popen[bytes], endpoint: str, output: IO[bytes]) -> None:

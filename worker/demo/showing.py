@@ -13,7 +13,7 @@ from rich.text import Text
 
 from worker.demo.books import Books, Told
 from worker.demo.samples import Place
-from worker.demo.stage import AWS_SETTINGS, HOST, Cloud, LogLine
+from worker.demo.stage import AWS_SETTINGS, HOST, REGION, Cloud, LogLine
 
 _MARKS = {
     "registered": ("✓", "green"),
@@ -97,7 +97,9 @@ def introduction(cloud: Cloud, twin_url: str, port: int) -> Text:
 
 def invitation(cloud: Cloud, twin_url: str) -> Text:
     """How the user gives files of their own."""
-    settings = " ".join(f"{name}={value}" for name, value in AWS_SETTINGS.items() if name != "AWS_REGION")
+    # Version 1 of the CLI knows AWS_DEFAULT_REGION alone, and version 2 knows it too.
+    own = AWS_SETTINGS | {"AWS_DEFAULT_REGION": REGION}
+    settings = " ".join(f"{name}={value}" for name, value in own.items() if name != "AWS_REGION")
     copy = f"aws s3 cp FILE s3://{cloud.bucket}/incoming/ --endpoint-url {cloud.endpoint}"
     return (
         Text()

@@ -7,7 +7,6 @@ watched by its log lines and ports. Tests that look at the worker from outside u
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -32,7 +31,6 @@ AWS_SETTINGS = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
     "AWS_REGION": REGION,
-    "AWS_DEFAULT_REGION": REGION,
 }
 """What AWS's own tools and the worker need in their environment, besides the endpoint."""
 
@@ -71,16 +69,6 @@ async def until(what: str, condition: Callable[[], Awaitable[bool]], seconds: fl
                 await asyncio.sleep(LOOK_EVERY)
     except TimeoutError:
         raise TooLate(f"waited {seconds:.0f} s in vain until {what}") from None
-
-
-def nice_port(wanted: int) -> int:
-    """The port *wanted* when it is free, so that addresses look the same each time; else any free one."""
-    for port in (wanted, 0):
-        with socket.socket() as listener, suppress(OSError):
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind((HOST, port))
-            return int(listener.getsockname()[1])
-    raise OutsideError(f"no port is free on {HOST}")
 
 
 # The cloud
