@@ -21,7 +21,8 @@ class OpenItem:
     *since*, *lapsed*: what the ledger said with the claim. *claimed*: we hold the claim, or hold it unless it lapsed.
     *unclear*: a request of this claim had no clear answer, so Darwin may hold the item through us. *tries*: answers
     that named this item and asked for another try. *failures_alone*: requests with nothing but this item that had no
-    clear answer. *refusal*: what Darwin said when it refused a request with nothing but this item.
+    clear answer. *refusal*: what Darwin said when it last refused a request with
+    this item.
     """
 
     item: Item

@@ -214,7 +214,8 @@ class TeamLanes:
         lane = self.lanes[batch.lane]
         self._failures, self._passed_at, lane.failures = 0, now, 0
         self.pause = lane.pause = None
-        lane.size = min(self.batch_size, max(lane.size + 1, lane.size + lane.size // 8))
+        if len(batch.items) >= lane.size:
+            lane.size = min(self.batch_size, max(lane.size + 1, lane.size + lane.size // 8))
         lane.lone_answers.clear()
         return self._judged(lane, lane.trial.lane_passed(batch.piece), now) if lane.trial is not None else []
 
@@ -226,7 +227,8 @@ class TeamLanes:
             lane.pause = None  # what is refused was found, and did not fail
         if self.pause is not None or lane.pause is not None:
             lane.give_back(items)
-            return self._still_paused(lane, signature, now) if batch.probe else []
+            words = next((item.refusal for item in items), signature)
+            return self._still_paused(lane, words, now) if batch.probe else []
         return self._judged(lane, self._trial(lane).refused(batch.piece, items, signature), now)
 
     def too_large(self, batch: Batch) -> None:
@@ -274,7 +276,9 @@ class TeamLanes:
     def _judged(self, lane: LaneBacklog, found: Findings, now: float) -> list[Ended]:
         if found.lane_at_fault is not None:
             kind = PauseKind.FAILING if found.lane_at_fault == UNCLEAR else PauseKind.REFUSED
-            self.pause_lane(lane.lane, kind, found.lane_at_fault, now)
+            alone = lane.trial.alone if lane.trial is not None else []
+            words = next((item.refusal for item, _ in alone if item.refusal), found.lane_at_fault)
+            self.pause_lane(lane.lane, kind, words, now)
             return []
         ended = [(item, self._guilty(item)) for item in found.guilty]
         trial = lane.trial

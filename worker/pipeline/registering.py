@@ -218,9 +218,9 @@ class Registering:
         *,
         too_large: bool,
     ) -> None:
-        if len(items) == 1:
-            items[0].refusal = str(answer)
-        else:
+        for item in items:
+            item.refusal = str(answer)
+        if len(items) > 1:
             self._context.metrics.splits.inc()
         if too_large:
             account.lanes.too_large(batch)
