@@ -54,10 +54,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OutsideError as error:
         return _complain([str(error)], OUTSIDE)
     except ExceptionGroup as group:
-        outside, bugs = group.split(OutsideError)
-        if outside is None or bugs is not None:
+        told, bugs = group.split((SettingsError, OutsideError))
+        if told is None or bugs is not None:
             raise
-        return _complain([str(error) for error in _leaves(outside)], OUTSIDE)
+        errors = list(_leaves(told))
+        lines = [line for error in errors for line in str(error).splitlines()]
+        return _complain(
+            lines, USAGE if any(isinstance(error, SettingsError) for error in errors) else OUTSIDE
+        )
     except KeyboardInterrupt:
         return BROKEN_OFF
 

@@ -10,7 +10,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
-from localstack_client.config import get_service_endpoint
+from localstack_client.config import get_service_endpoint  # type: ignore[import-untyped]  # it ships no types
 
 from tests.system.outside import AWS_SECRET, Cloud
 from tests.system.processes import KEY, Twin, Worker, running_twin, settings_for

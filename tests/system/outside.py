@@ -20,8 +20,7 @@ LOOK_EVERY = 0.1
 SQS_BATCH = 10
 UPLOADS_AT_ONCE = 8
 
-DIRECT = {"Events": ["s3:ObjectCreated:*"]}
-"""A notification of every new object, but for its target."""
+CREATED = "s3:ObjectCreated:*"
 
 
 class TooLate(Exception):
@@ -93,9 +92,10 @@ class Cloud:
         asked = self.sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
         return str(asked["Attributes"]["QueueArn"])
 
-    def notify_queue(self) -> None:
-        """Let the bucket tell the queue of every new object. S3 sends a test event at once."""
-        self.notify({"QueueConfigurations": [DIRECT | {"QueueArn": self.arn(self.queue_url)}]})
+    def notify_queue(self, *events: str) -> None:
+        """Let the bucket tell the queue of *events*; without any, of every new object. S3 sends a test event at once."""
+        target = {"QueueArn": self.arn(self.queue_url), "Events": events or [CREATED]}
+        self.notify({"QueueConfigurations": [target]})
 
     def notify(self, configuration: Mapping[str, object]) -> None:
         self.s3.put_bucket_notification_configuration(
@@ -149,14 +149,14 @@ class Cloud:
 
         Raises :class:`TooLate`; and AssertionError when there are more.
         """
-        until(f"{wanted} dead letters are stored", lambda: self.waiting(self.dead_letter_url).visible >= wanted)
+        until(
+            f"{wanted} dead letters are stored", lambda: self.waiting(self.dead_letter_url).visible >= wanted
+        )
         letters: list[Letter] = []
         while messages := self._receive(self.dead_letter_url):
             letters += map(_letter, messages)
             for message in messages:
-                self.sqs.delete_message(
-                    QueueUrl=self.dead_letter_url, ReceiptHandle=message["ReceiptHandle"]
-                )
+                self.sqs.delete_message(QueueUrl=self.dead_letter_url, ReceiptHandle=message["ReceiptHandle"])
         assert len(letters) == wanted, f"{wanted} dead letters were expected: {letters}"
         return letters
 

@@ -67,9 +67,9 @@ class Twin:
     def state(self) -> Any:
         return json.loads(ask(f"{self.url}/_twin/state")[1])
 
-    def items(self) -> dict[tuple[str, str], str]:
+    def items(self, dataset: str = DATASET) -> dict[tuple[str, str], str]:
         """The storage key of each item by its path and name."""
-        held = self.state()["teams"][TEAM]["datasets"][DATASET]["items"]
+        held = self.state()["teams"][TEAM]["datasets"][dataset]["items"]
         return {(item["path"], item["name"]): item["storage_keys"][0] for item in held}
 
     def counters(self) -> Any:
