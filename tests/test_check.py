@@ -110,7 +110,8 @@ class World:
 async def checked(environ: Mapping[str, str]) -> Said:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "worker", "check"),
-        env=environ,
+        env={name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")}
+        | dict(environ),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )

@@ -71,6 +71,7 @@ def test_every_other_condition_makes_the_worker_not_ready() -> None:
         "darwin_down",
         "key_refused",
         "plan_full",
+        "all_lanes_paused",
     }
 
 

@@ -1,0 +1,90 @@
+"""The stop keeps its deadline whatever hangs, and what ends beside it breaks nothing (law 6). On virtual time."""
+
+import asyncio
+
+import pytest
+
+from tests.fakes.rig import Rig, lane, notification
+from worker.core.errors import Unavailable
+from worker.core.routing import Route
+
+pytestmark = pytest.mark.looptime
+
+AWAY = Unavailable("away")
+
+
+def rig_of(**values: object) -> Rig:
+    return Rig([Route("all", lane(), prefix="in")], **values)  # type: ignore[arg-type]  # passed on as they come
+
+
+async def stopped(rig: Rig, after: float) -> float:
+    """Run for *after* seconds, then stop; the seconds that the stop took."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with rig.running():
+        await asyncio.sleep(after)
+        began = loop.time()
+    return loop.time() - began
+
+
+async def test_a_probe_that_hangs_does_not_outlast_the_stop() -> None:
+    """Law 6: Darwin's lists take their time, the stop has its own."""
+    rig = rig_of()
+    rig.twin.world.teams["acme"].datasets["intake"].removed = True
+    rig.upload("in/a.jpg")
+    async with rig.running():
+        await asyncio.sleep(10)
+        rig.darwin["acme"].seconds = 20
+        await asyncio.sleep(52)
+        began = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began <= 25
+
+
+async def test_a_look_at_what_is_missing_may_end_while_the_worker_stops() -> None:
+    """Law 6, row 404: the grace is over in the middle of the stop."""
+    rig = rig_of()
+    rig.twin.world.teams["acme"].datasets["intake"].removed = True
+    rig.upload("in/a.jpg")
+    async with rig.running():
+        await asyncio.sleep(10)
+        await asyncio.sleep(15 * 60 - 20)
+        rig.darwin["acme"].seconds = 9
+        await asyncio.sleep(16)
+    assert rig.conserved()
+
+
+async def test_messages_are_given_back_although_the_ledger_hangs() -> None:
+    """Law 6: a ledger that does not answer keeps no message invisible."""
+    rig = rig_of()
+    rig.fault(kind="429", endpoint="register", times=1, retry_after=100)
+    rig.upload("in/a.jpg")
+    rig.ledger.faults.seconds["release"] = 20
+    assert await stopped(rig, 10) <= 25
+    assert len(rig.queue.visible) == 1
+    assert rig.conserved()
+
+
+async def test_a_delete_that_failed_is_tried_again_before_the_stop_ends() -> None:
+    """Law 6: deletes flushed."""
+    rig = rig_of()
+    rig.upload("in/bad.xyz")
+    rig.queue.faults.fail_next("delete", AWAY, times=3)
+    assert await stopped(rig, 0.1) <= 25
+    assert not rig.queue.stored
+
+
+async def test_a_double_in_one_poll_is_given_back_after_the_stop() -> None:
+    """Law 6: SQS may deliver a message twice at once."""
+    rig = rig_of()
+    async with rig.running():
+        await asyncio.sleep(3)
+        rig.stop.ask()
+        gate = rig.queue.faults.hold("receive")
+        await asyncio.sleep(1)
+        rig.queue._serve = lambda: None  # type: ignore[method-assign]  # both at once
+        rig.queue.put(notification("in/a.jpg"))
+        rig.queue.put(notification("in/a.jpg"), double_of="message-1")
+        del rig.queue._serve
+        rig.queue._serve()
+        gate.set()
+    assert rig.conserved()
