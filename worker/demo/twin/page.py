@@ -16,7 +16,8 @@ p { margin: .2rem 0 1rem; opacity: .75; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; padding: .25rem .75rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top; }
 th { font-weight: 600; white-space: nowrap; }
-td { overflow-wrap: anywhere; }
+td { white-space: nowrap; max-width: 16rem; overflow: hidden; text-overflow: ellipsis; }
+td:hover { white-space: normal; overflow-wrap: anywhere; }
 dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(11rem, 1fr)); gap: .5rem; }
 dl div { background: var(--soft); border-radius: .4rem; padding: .5rem .75rem; }
 dt { opacity: .75; font-size: .85rem; }
