@@ -119,5 +119,3 @@ async def test_requests_that_all_wait_for_the_ledger_are_no_silence() -> None:
             await asyncio.sleep(0.2)
         rig.ledger.faults.fail("register", AWAY)
         assert await oldest_beat(rig, 200) < 60
-
-

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 class OpenItem:
     """An item on its way, and the record that waits for it.
 
-    *since*, *lapsed*: what the ledger said with the claim. *claimed*: we hold the claim, or hold it unless it lapsed.
+    *since*: as the ledger said with the claim. *lapsed*: the claim that somebody left behind, another process or an
+    earlier delivery of ours; its request may have been sent. *claimed*: we hold the claim, or hold it unless it lapsed.
     *unclear*: a request of this claim had no clear answer, so Darwin may hold the item through us. *tries*: answers
     that named this item and asked for another try. *failures_alone*: requests with nothing but this item that had no
     clear answer. *refusal*: what Darwin said when it last refused a request with
@@ -155,6 +156,13 @@ class LaneBacklog:
             self.give_back(self.trial.end())
             self.trial = None
         self.failures = 0
+
+    def shed(self, count: int) -> list[OpenItem]:
+        """At most *count* of the items that wait, what came last first; none on trial or under way."""
+        shed = [self.ready.pop() for _ in range(min(count, len(self.ready)))]
+        while self._later and len(shed) < count:
+            shed.append(heapq.heappop(self._later)[2])
+        return shed
 
     def drain(self) -> list[OpenItem]:
         """Every item that waits, in the backlog, for its time or on trial; none under way."""

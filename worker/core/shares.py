@@ -7,13 +7,18 @@ PAUSED_DELAY = 300
 """For a paused lane nobody knows when there will be room."""
 
 
+def paused_share(limit: int) -> int:
+    """How many items a paused lane may hold: a quarter of *limit*."""
+    return max(1, limit // 4)
+
+
 def over_share(held: int, held_by_others: int, limit: int, *, paused: bool) -> bool:
     """Whether a lane that holds *held* items must not take another.
 
     Half of *limit* while others have records, a quarter when it is paused.
     """
     if paused:
-        return held >= max(1, limit // 4)
+        return held >= paused_share(limit)
     return held_by_others > 0 and held >= max(1, limit // 2)
 
 

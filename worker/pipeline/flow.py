@@ -74,23 +74,24 @@ class Flow:
         """Until a stop is asked for, and everything open is settled or given back."""
         async with asyncio.TaskGroup() as beside:
             leasing = beside.create_task(self._leasing.run(), name="leasing")
-            for probing in self._probings:
-                beside.create_task(probing.run(), name="probing")
             await self._run_until_settled()
             await self._hand_back(leasing)
+            leasing.cancel()
 
     async def _run_until_settled(self) -> None:
         """The flow itself; what a stop does not leave the time for is broken off."""
         try:
             async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as tasks:
-                watching = tasks.create_task(self._set(deadline), name="deadline")
                 tasks.create_task(self.settling.run(), name="settling")
+                beside = [tasks.create_task(self._set(deadline), name="deadline")]
+                beside += [tasks.create_task(probing.run(), name="probing") for probing in self._probings]
                 async with asyncio.TaskGroup() as sending:
                     sending.create_task(self._intake.run(), name="intake")
                     sending.create_task(self._sort(), name="sorting")
                     sending.create_task(self._lanes.run(), name="lanes")
+                for task in beside:
+                    task.cancel()
                 self.settling.end()
-                watching.cancel()
         except TimeoutError:
             # What is open is given back; an answer that was not waited for lets its claims lapse.
             return
@@ -111,10 +112,18 @@ class Flow:
         """
         try:
             async with asyncio.timeout_at(self._context.stop.ends):
-                await self._lanes.leave()
+                await self._release()
                 self._leasing.end()
                 await leasing
                 await self.settling.give_back(self.settling.book.numbers())
         except TimeoutError:
             # What was not given back comes back by itself when its lease ends.
+            return
+
+    async def _release(self) -> None:
+        try:
+            async with asyncio.timeout_at(self._context.stop.releasing_ends):
+                await self._lanes.leave()
+        except TimeoutError:
+            # The claims that are left will lapse.
             return

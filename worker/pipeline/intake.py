@@ -77,6 +77,7 @@ class Intake:
                 continue
             failures = 0 if await self._receive(min(FULL, room)) else failures + 1
             if failures:
+                self._context.heartbeats.beat(part)
                 await self._context.stop.wait(backoff(failures, random.random(), longest=30.0))  # noqa: S311 - jitter
         self._context.heartbeats.ended(part)
 

@@ -12,7 +12,7 @@ from worker.core.conditions import Name
 from worker.core.errors import OutsideError
 from worker.core.lanes import PROBE_EVERY, TeamPauseKind
 from worker.core.model import Kind, Lane, Outcome, Reason
-from worker.core.shares import Postponement, over_share
+from worker.core.shares import Postponement, over_share, paused_share
 from worker.pipeline.accounts import Account
 from worker.pipeline.channel import IDLE_WAIT
 from worker.pipeline.context import Context
@@ -65,14 +65,22 @@ class Lanes:
         held = account.lanes.lanes[lane].held
         others = sum(account.lanes.held for account in self._accounts.values()) - held
         paused = account.lanes.paused(lane)
-        if over_share(held, others, self._context.open_records, paused=paused):
-            now = asyncio.get_running_loop().time()
-            schedule = self._postponements.setdefault(lane, Postponement(self._items_per_second))
-            delay = schedule.delay(now, held, paused=paused)
-            self._settling.settle_item(item, Outcome(Kind.POSTPONED, Reason.LANE_OVER_SHARE), delay)
+        limit = self._limit_of_paused() if paused else self._context.open_records
+        if over_share(held, others, limit, paused=paused):
+            self._postpone(item, held, paused=paused)
             return
         account.lanes.add(item)
         account.news.ring()
+
+    def _postpone(self, item: OpenItem, held: int, *, paused: bool) -> None:
+        now = asyncio.get_running_loop().time()
+        schedule = self._postponements.setdefault(item.item.lane, Postponement(self._items_per_second))
+        delay = schedule.delay(now, held, paused=paused)
+        self._settling.settle_item(item, Outcome(Kind.POSTPONED, Reason.LANE_OVER_SHARE), delay)
+
+    def _limit_of_paused(self) -> int:
+        """The paused lanes share what one alone might hold, or a few of them would leave nothing for the others."""
+        return self._context.open_records // max(1, self._paused_lanes())
 
     def close(self) -> None:
         """Nothing more comes from sorting."""
@@ -94,10 +102,13 @@ class Lanes:
         self._next_probe = now + PROBE_EVERY
         return True
 
-    def _all_paused(self) -> bool:
-        return all(
+    def _paused_lanes(self) -> int:
+        return sum(
             account.lanes.paused(lane) for account in self._accounts.values() for lane in account.lanes.lanes
         )
+
+    def _all_paused(self) -> bool:
+        return self._paused_lanes() == sum(len(account.lanes.lanes) for account in self._accounts.values())
 
     # The part itself
 
@@ -123,14 +134,16 @@ class Lanes:
             ):
                 self._context.heartbeats.beat(part)
                 self._show(account)
+                await self._make_room(account)
                 at = account.lanes.next_at(loop.time())
                 if at is None or at > loop.time():
                     await account.news.wait(self._until(at))
                     continue
                 if self._context.situation.has(Name.LEDGER_UNREACHABLE):
                     await self._context.stop.pause(NOTHING_FIT)
-                async with places:
-                    pass
+                if places.locked():
+                    await account.news.wait(self._until(None))  # a request that ends rings
+                    continue
                 if not await self._token(account, part):
                     break
                 if account.lanes.waiting < account.lanes.batch_size:
@@ -138,6 +151,21 @@ class Lanes:
                 if not await self._cut(account, requests, places):
                     await account.news.wait(NOTHING_FIT)
         self._context.heartbeats.ended(part)
+
+    async def _make_room(self, account: Account) -> None:
+        """A lane that held more than a paused one may, when it was paused, postpones the rest; unless all are paused:
+        then nobody needs the room.
+        """
+        if self._all_paused() or self._context.stop.asked:
+            return
+        for lane, backlog in account.lanes.lanes.items():
+            if not account.lanes.paused(lane):
+                continue
+            shed = backlog.shed(backlog.held - paused_share(self._limit_of_paused()))
+            await self._registering.release(shed)
+            for item in shed:
+                account.lanes.forget(item)
+                self._postpone(item, backlog.held, paused=True)
 
     def _until(self, at: float | None) -> float:
         """Seconds to wait for news, when the next thing to send is known to come at *at*."""
@@ -169,14 +197,14 @@ class Lanes:
     async def _cut(self, account: Account, requests: asyncio.TaskGroup, places: asyncio.Semaphore) -> bool:
         """Whether there was a batch for the token in hand."""
         cut = account.lanes.cut(asyncio.get_running_loop().time(), self._registering.fitness)
-        for item in cut.gone:
-            account.lanes.forget(item)
-            self._settling.abandon(item)
-        if cut.gone:
-            await self._registering.release(cut.gone)
         if cut.batch is not None:
             request = self._request(account, cut.batch, places)
             requests.create_task(request, name=f"request of {account.team}")
+        # Released first: whoever waits for the identity will claim it with the same token.
+        await self._registering.release(cut.gone)
+        for item in cut.gone:
+            account.lanes.forget(item)
+            self._settling.abandon(item)
         return cut.batch is not None
 
     async def _request(self, account: Account, batch: Batch, places: asyncio.Semaphore) -> None:
@@ -204,10 +232,4 @@ class Lanes:
             self._context.situation.raise_(Name.ALL_LANES_PAUSED, "worker", "no lane can send")
         else:
             self._context.situation.clear(Name.ALL_LANES_PAUSED, "worker")
-        self._context.metrics.lanes_paused.set(
-            sum(
-                account.lanes.paused(lane)
-                for account in self._accounts.values()
-                for lane in account.lanes.lanes
-            )
-        )
+        self._context.metrics.lanes_paused.set(self._paused_lanes())

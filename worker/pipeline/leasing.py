@@ -58,6 +58,8 @@ class Leasing:
         sent = asyncio.get_running_loop().time()
         numbers = self._leases.due(sent, AT_ONCE)
         if not numbers:
+            # What could not be extended would still be due: nobody waits for it any more.
+            self._context.situation.clear(Name.SQS_UNREACHABLE, "extending leases")
             return False
         seconds = self._leases.extension(numbers, sent)
         try:

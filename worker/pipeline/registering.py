@@ -155,6 +155,7 @@ class Registering:
             await self.end(account, account.lanes.passed(batch, now))
         registered = list[Ended]()
         existing = list[OpenItem]()
+        again = list[Ended]()
         final = list[Ended]()
         for item, said in zip(items, meanings, strict=True):
             match said:
@@ -163,7 +164,7 @@ class Registering:
                 case answers.Exists():
                     existing.append(item)
                 case answers.TryAgain(reason, text):
-                    final += self._try_again(account, item, Outcome(Kind.BLOCKED, reason, text))
+                    again.append((item, Outcome(Kind.BLOCKED, reason, text)))
                 case answers.NoRoom():
                     pass
                 case answers.Final(reason, text):
@@ -173,35 +174,56 @@ class Registering:
         await self._write(account, registered)
         await self.end(account, final)
         await self._existing(account, existing)
+        await self._try_again(account, again)
 
-    def _try_again(self, account: Account, item: OpenItem, otherwise: Outcome) -> list[Ended]:
-        """Another request for the item after a while, or *otherwise* when it had its five."""
-        item.tries += 1
-        item.unclear = True
-        if item.tries >= TRIES:
-            return [(item, otherwise)]
-        self._context.metrics.retries.inc()
-        account.lanes.retry_later(item, self._after(item.tries))
-        return []
+    async def _try_again(self, account: Account, asked: list[Ended]) -> None:
+        """Another request for each item after a while, or its outcome when it had its five. What the answer did not
+        name may be there already.
+        """
+        for item, _ in asked:
+            item.tries += 1
+            item.unclear = True
+        unnamed = [item for item, otherwise in asked if otherwise.reason is Reason.NO_ANSWER_FOR_ITEM]
+        ours = await self._ours_if_told(account, unnamed)
+        left = [(item, otherwise) for item, otherwise in asked if item not in ours]
+        for item, _ in left:
+            if item.tries < TRIES:
+                self._context.metrics.retries.inc()
+                account.lanes.retry_later(item, self._after(item.tries))
+        await self.end(account, [(item, otherwise) for item, otherwise in left if item.tries >= TRIES])
 
     async def _existing(self, account: Account, items: list[OpenItem]) -> None:
         """Darwin holds the name. Was it a request of ours that made the item? (answer table, ALREADY_EXISTS)"""
-        foreign = [item for item in items if not item.unclear and item.lapsed is None]
-        await self._not_ours(account, foreign)
-        doubtful = [item for item in items if item.unclear or item.lapsed is not None]
-        if not doubtful:
-            return
+        await self._not_ours(account, [item for item in items if not _maybe_sent(item)])
+        doubtful = [item for item in items if _maybe_sent(item)]
         try:
-            held = await self._asking.held(account, [item.item for item in doubtful])
+            ours = await self._ours(account, doubtful)
         except OutsideError:
             account.troubled.ring()
             for item in doubtful:
                 item.unclear = True
                 account.lanes.retry_later(item, self._after(TRIES))
             return
-        ours = [item for item in doubtful if proven_ours(item.item, item.since, held)]
-        await self._write(account, [(i, Outcome(Kind.REGISTERED, Reason.PROVEN_OURS)) for i in ours])
         await self._not_ours(account, [item for item in doubtful if item not in ours])
+
+    async def _ours(self, account: Account, items: list[OpenItem]) -> list[OpenItem]:
+        """Those of the items of one lane that Darwin's list shows to be ours: written as registered, and settled.
+
+        Raises :class:`OutsideError` when Darwin does not say.
+        """
+        if not items:
+            return []
+        held = await self._asking.held(account, [item.item for item in items])
+        ours = [item for item in items if proven_ours(item.item, item.since, held)]
+        await self._write(account, [(item, Outcome(Kind.REGISTERED, Reason.PROVEN_OURS)) for item in ours])
+        return ours
+
+    async def _ours_if_told(self, account: Account, items: list[OpenItem]) -> list[OpenItem]:
+        """As :meth:`_ours`; none when Darwin does not say."""
+        try:
+            return await self._ours(account, items)
+        except OutsideError:
+            return []
 
     async def _not_ours(self, account: Account, items: list[OpenItem]) -> None:
         outcomes = [(item, exists(item.item)) for item in items]
@@ -270,7 +292,14 @@ class Registering:
             self._settling.settle_item(item, _for_our_object(item, outcome))
 
     async def end(self, account: Account, ended: list[Ended]) -> None:
-        """Not registered, and not to be tried again."""
+        """Not to be tried again: not registered, unless Darwin's list shows what an answer that never came would have
+        told. Where Darwin does not say, the dead letter stands; when it is replayed, the claim it left tells.
+        """
+        maybe = [
+            item for item, outcome in ended if _maybe_sent(item) and outcome.reason is not Reason.FOREIGN_ITEM
+        ]
+        ours = await self._ours_if_told(account, maybe)
+        ended = [(item, outcome) for item, outcome in ended if item not in ours]
         await self.release([item for item, _ in ended])
         for item, outcome in ended:
             account.lanes.forget(item)
@@ -280,9 +309,7 @@ class Registering:
         """Let go of the claims whose every request had a clear answer; the others lapse, and so tell the next holder
         that something may have been sent.
         """
-        clear = [
-            item.item.identity for item in items if item.claimed and not item.unclear and item.lapsed is None
-        ]
+        clear = [item.item.identity for item in items if item.claimed and not _maybe_sent(item)]
         if not clear:
             return
         try:
@@ -306,6 +333,11 @@ class Registering:
                 else {"said": answer.text}
             ),
         )
+
+
+def _maybe_sent(item: OpenItem) -> bool:
+    """Whether an earlier request may have registered the item: ours without a clear answer, or another holder's."""
+    return item.unclear or item.lapsed is not None
 
 
 def _held_for(item: OpenItem, outcome: Outcome) -> Claim:

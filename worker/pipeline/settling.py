@@ -120,15 +120,15 @@ class Settling:
             )
 
     def end_hold(self, number: int) -> None:
-        """SQS will not let anybody hold the message for longer: it is given back."""
-        if number not in self._hold_over:
+        """SQS will not let anybody hold the message for longer: it is given back, as every message is by a stop."""
+        if number not in self._hold_over and not self._context.stop.asked:
             self._hold_over.add(number)
             self._complete.put([number])
 
     def _give_up(self, number: int, why: str) -> OpenMessage:
         opened = self.book.give_up(number)
         self._leases.drop(number)
-        self._failures.pop(number, None)
+        self._forget_failures(number)
         self._hold_over.discard(number)
         self._context.metrics.records_returned.labels(why=why).inc(len(opened.results))
         self._show_open()
@@ -170,7 +170,12 @@ class Settling:
         numbers = self._due_again()
         wait = min(IDLE_WAIT, max(0.0, self._failed[0][0] - loop.time())) if self._failed else IDLE_WAIT
         if not numbers:
-            numbers = await self._complete.take(FULL, wait)
+            try:
+                numbers = await self._complete.take(FULL, wait)
+            except Closed:
+                if not self._failed:
+                    raise
+                await asyncio.sleep(wait)
         until = loop.time() + GATHER
         while 0 < len(numbers) < FULL and (left := until - loop.time()) > 0:
             try:
@@ -188,8 +193,7 @@ class Settling:
         return due
 
     async def _carry_out(self, part: str, numbers: list[int]) -> None:
-        over = [n for n in numbers if n in self._hold_over and n in self.book]
-        await self.give_back(over)
+        await self.give_back([number for number in numbers if number in self._hold_over])
         self._context.heartbeats.beat(part)
         owing = self._ours(numbers)
         owing = await self._store(owing, self._dead_letters, _letters, Name.DEAD_LETTERS_UNREACHABLE)
@@ -199,9 +203,14 @@ class Settling:
         await self._delete(self._ours([opened.number for opened in owing]))
 
     def _ours(self, numbers: list[int]) -> list[OpenMessage]:
-        """Those whose verdict may be carried out: in the book, and the lease has not run out."""
+        """Those whose verdict may be carried out: in the book, and the lease has not run out. One that ran out is
+        looked at again, for an extension that is under way may still be granted.
+        """
         now = asyncio.get_running_loop().time()
-        return [self.book[n] for n in numbers if n in self.book and self._leases.outlasts(n, now)]
+        held = [number for number in numbers if number in self.book]
+        ours = [number for number in held if self._leases.outlasts(number, now)]
+        self._try_again(set(held).difference(ours))
+        return [self.book[number] for number in ours]
 
     async def _store(
         self,
@@ -264,11 +273,19 @@ class Settling:
             wait = backoff(failures, random.random(), longest=30.0)  # noqa: S311 - jitter, no secret
             heapq.heappush(self._failed, (now + wait, number))
 
+    def _forget_failures(self, number: int) -> None:
+        """What no message suffers from any more is no condition."""
+        self._failures.pop(number, None)
+        if not self._failures:
+            self._context.situation.clear(Name.DEAD_LETTERS_UNREACHABLE, "storing")
+            for doing in ("storing", "deleting", "giving back"):
+                self._context.situation.clear(Name.SQS_UNREACHABLE, doing)
+
     def _close(self, number: int) -> None:
         """The message is deleted: its outcomes count, and are told."""
         closed = self.book.close(number)
         self._leases.drop(number)
-        self._failures.pop(number, None)
+        self._forget_failures(number)
         first = closed.message.receive_count == 1 and not read_history(closed.message).attempts
         for record, settled in zip(closed.records or (None,), closed.results, strict=True):
             if settled is not None:
@@ -300,6 +317,7 @@ class Settling:
 
     async def give_back(self, numbers: list[int]) -> None:
         """Show the messages to others at once. Those that SQS does not take back come back when their lease ends."""
+        numbers = [number for number in numbers if number in self.book]
         if not numbers:
             return
         messages = [self.book[number].message for number in numbers]

@@ -76,7 +76,10 @@ class Sorting:
         part = f"{PART} again"
         while True:
             self._context.heartbeats.beat(part)
-            await self._look_up(await self._waiting.due(AT_ONCE))
+            items = await self._waiting.due(AT_ONCE)
+            if not items and self._context.situation.has(Name.LEDGER_UNREACHABLE):
+                await self._entries([], part)  # nothing is received meanwhile, so nobody else might ask again
+            await self._look_up(items, part)
 
     def _items(self, number: int) -> list[OpenItem]:
         """What a message tells of; the records that become no item are settled."""
@@ -111,17 +114,20 @@ class Sorting:
         return items
 
     async def _place(self, items: list[OpenItem]) -> None:
-        await self._look_up([item for item in items if self._settling.admit(item)])
+        await self._look_up([item for item in items if self._settling.admit(item)], PART)
 
-    async def _look_up(self, items: list[OpenItem]) -> None:
+    async def _look_up(self, items: list[OpenItem], part: str) -> None:
         """Spare duplicates the trip: the ledger is only read here, and a claim is taken just before the request."""
         if not items:
             return
-        entries = await self._entries([item.item.identity for item in items])
+        entries = await self._entries([item.item.identity for item in items], part)
         for item, entry in zip(items, entries, strict=True):
             if item.record.message not in self._settling.book:
                 self._settling.abandon(item)
-            elif entry is None or (not entry.registered and self._free(entry)):
+            elif entry is None:
+                self._lanes.add(item)
+            elif not entry.registered and self._free(entry):
+                item.since, item.lapsed = entry.since, entry
                 self._lanes.add(item)
             elif not entry.registered:
                 self._waiting.add(item)
@@ -131,6 +137,7 @@ class Sorting:
                 self._settling.settle_item(item, known(entry, item.item.object))
 
     def _free(self, entry: Entry) -> bool:
+        """Lapsed, or left by an earlier delivery of ours: of each identity only one record is open here."""
         return entry.expires_in <= 0 or entry.token == self._context.token
 
     async def _ask_about_doubted(self) -> None:
@@ -156,10 +163,10 @@ class Sorting:
             item.supersedes = entry.at
             self._lanes.add(item)
 
-    async def _entries(self, identities: list[Identity]) -> list[Entry | None]:
+    async def _entries(self, identities: list[Identity], part: str) -> list[Entry | None]:
         """The ledger's answer, however long it takes: without it nothing can be sent either."""
         for failures in count(1):
-            self._context.heartbeats.beat(PART)
+            self._context.heartbeats.beat(part)
             try:
                 with self._context.metrics.ledger_seconds.labels(call="look_up").time():
                     entries = await self._ledger.look_up(identities)

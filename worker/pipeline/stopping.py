@@ -11,6 +11,9 @@ ANSWERING = 0.75
 SETTLING = 0.9
 """The share of the deadline after which whatever is open is given back."""
 
+RELEASING = 0.95
+"""The share of the deadline after which no claim is released any more: the messages are given back in any case."""
+
 
 class Stop:
     """Asked for once; before that every deadline is infinitely far. Times are on the event loop's clock."""
@@ -56,6 +59,10 @@ class Stop:
     @property
     def settling_ends(self) -> float:
         return self._since + self._drain * SETTLING
+
+    @property
+    def releasing_ends(self) -> float:
+        return self._since + self._drain * RELEASING
 
     @property
     def ends(self) -> float:
