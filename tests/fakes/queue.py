@@ -116,12 +116,18 @@ class FakeQueue:
         receive_count: int = 0,
     ) -> str:
         """Put a message in, seen *receive_count* times before, and answer its id. A double has the id of another."""
-        message = Stored(
-            double_of or f"message-{next(self._numbers)}", body, dict(attributes or {}), _now(), receive_count
-        )
-        self._stored[message] = None
+        message_id = self._store(body, attributes, double_of, receive_count)
         self._serve()
-        return message.id
+        return message_id
+
+    def put_with_double(self, body: str) -> None:
+        """Put a message in that one receive may bring twice."""
+        self._store(body, double_of=self._store(body))
+        self._serve()
+
+    def purge(self) -> None:
+        """Forget every message, those in flight too."""
+        self._stored.clear()
 
     def fail_entries(self, call: str, failure: Failure, times: int = 1) -> None:
         """Let the next *times* entries of that batch call fail with *failure*."""
@@ -155,6 +161,18 @@ class FakeQueue:
 
     # --- the workings
 
+    def _store(
+        self,
+        body: str,
+        attributes: Mapping[str, str] | None = None,
+        double_of: str | None = None,
+        receive_count: int = 0,
+    ) -> str:
+        message_id = double_of or f"message-{next(self._numbers)}"
+        stored = Stored(message_id, body, dict(attributes or {}), _now(), receive_count)
+        self._stored[stored] = None
+        return message_id
+
     def _serve(self) -> None:
         """Answer the polls that can be answered."""
         now = _now()
@@ -174,7 +192,9 @@ class FakeQueue:
             self._timer = None
         hidden = [stored.visible_at for stored in self._stored if stored.visible_at > _now()]
         if hidden and self._polls:
-            self._timer = asyncio.get_running_loop().call_at(min(hidden), self._serve)
+            # A timer may fire a tick of the clock early; set for the same instant again, it would never let time go on.
+            at = max(min(hidden), _now() + 0.001)
+            self._timer = asyncio.get_running_loop().call_at(at, self._serve)
 
     def _take(self, limit: int, visibility: int) -> list[Message]:
         """Receive up to *limit* of the visible messages, and move those whose receives are used up."""

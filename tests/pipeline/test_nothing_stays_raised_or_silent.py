@@ -79,7 +79,7 @@ async def test_a_failed_store_is_forgotten_when_its_message_is_lost() -> None:
         rig.queue.faults.fail("extend", AWAY)
         rig.queue.faults.fail("receive", AWAY)
         await rig.queue.until(lambda: rig.flow.settling.book.returned == 1, within=200)
-        rig.queue._stored.clear()
+        rig.queue.purge()
         rig.queue.faults.heal()
         rig.dead_letters.faults.heal()
         await asyncio.sleep(60)

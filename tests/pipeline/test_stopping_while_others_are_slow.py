@@ -81,10 +81,6 @@ async def test_a_double_in_one_poll_is_given_back_after_the_stop() -> None:
         rig.stop.ask()
         gate = rig.queue.faults.hold("receive")
         await asyncio.sleep(1)
-        rig.queue._serve = lambda: None  # type: ignore[method-assign]  # both at once
-        rig.queue.put(notification("in/a.jpg"))
-        rig.queue.put(notification("in/a.jpg"), double_of="message-1")
-        del rig.queue._serve
-        rig.queue._serve()
+        rig.queue.put_with_double(notification("in/a.jpg"))
         gate.set()
     assert rig.conserved()
