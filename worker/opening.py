@@ -12,13 +12,18 @@ from worker.adapters.darwin import DarwinApi, open_session
 from worker.adapters.local_quota import LocalQuota
 from worker.adapters.sqs import SqsQueue, open_queue_client
 from worker.core.darwin import Storage
-from worker.core.errors import Refused
+from worker.core.errors import Refused, Unavailable
 from worker.core.model import Lane, Mode
 from worker.core.routing import Route, Routes, problems
 from worker.metrics import Metrics
 from worker.pipeline.ports import Quota
 from worker.routes_file import Wanted
 from worker.settings import Settings, SettingsError
+
+LONGEST_TOKEN_WAIT = 15.0
+"""Seconds that a question to Darwin waits for its token: a 429 may freeze the bucket for an hour, and whoever asks has a
+heartbeat or a stop to look after.
+"""
 
 
 class Queues(NamedTuple):
@@ -88,10 +93,12 @@ async def open_darwin(settings: Settings, metrics: Metrics) -> AsyncIterator[tup
 
 
 async def _take(quota: Quota, metrics: Metrics) -> None:
-    """A token of the general bucket."""
+    """A token of the general bucket; :class:`Unavailable` when Darwin asked for a longer pause than anybody can wait."""
     waited = 0.0
     while (wait := await quota.take()) > 0:
         waited += wait
+        if waited > LONGEST_TOKEN_WAIT:
+            raise Unavailable(f"Darwin answered 429: it may be asked again in {wait:.0f} s", wait)
         await asyncio.sleep(wait)
     metrics.token_wait_seconds.labels(bucket="general").observe(waited)
 

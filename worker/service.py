@@ -137,10 +137,11 @@ async def _first_look(context: Context, darwin: DarwinApi, team: str) -> list[St
                 context.situation.clear(name, team)
             context.heartbeats.ended("starting")
             return storages
+        other = Name.KEY_REFUSED if condition is Name.DARWIN_DOWN else Name.DARWIN_DOWN
+        context.situation.clear(other, team)
         context.situation.raise_(condition, team, why)
         failures += 1
-        wait = backoff(failures, random.random(), longest=60.0)  # noqa: S311 - jitter, no secret
-        await context.stop.wait(min(wait, 15.0))
+        await context.stop.wait(backoff(failures, random.random(), longest=15.0))  # noqa: S311 - jitter, no secret
     return None
 
 

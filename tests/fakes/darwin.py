@@ -15,6 +15,9 @@ from worker.demo.twin.twin import Twin
 
 T = TypeVar("T")
 
+GENERAL_SECONDS = 20.0
+"""As the real adapter gives up a question."""
+
 
 class FakeDarwin:
     """One team's API. *now*: Unix seconds. *seconds*: what every request takes. *unreachable* for an outage."""
@@ -89,7 +92,11 @@ class FakeDarwin:
     async def _ask(
         self, path: str, read: Callable[[object], T | None], query: list[tuple[str, str]] | None = None
     ) -> T:
-        reply = await self._request("GET", path, query)
+        try:
+            async with asyncio.timeout(GENERAL_SECONDS):
+                reply = await self._request("GET", path, query)
+        except TimeoutError as error:
+            raise Unavailable(f"Darwin does not answer {path}") from error
         if reply.drop or reply.status >= 500 or reply.status == 429:
             raise Unavailable(f"Darwin does not answer {path}: {reply.status}")
         told = read(_json(reply)) if reply.status == 200 else None

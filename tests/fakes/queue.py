@@ -8,6 +8,7 @@ the same sentences as the real adapter.
 import asyncio
 import itertools
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 from tests.fakes.faults import Faults
@@ -151,10 +152,14 @@ class FakeQueue:
         return [stored for stored in self._stored if stored.visible_at <= _now()]
 
     async def until(self, condition: Callable[[], bool], within: float = 60.0) -> None:
-        """Wait until *condition* holds, looking again after every change of this queue; TimeoutError otherwise."""
+        """Wait until *condition* holds, looking again after every change of this queue and every second;
+        TimeoutError otherwise.
+        """
         async with asyncio.timeout(within):
             while not condition():
-                await self._changed.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(1):
+                        await self._changed.wait()
 
     async def until_empty(self, within: float = 60.0) -> None:
         await self.until(lambda: not self._stored, within)

@@ -1,12 +1,15 @@
 """What passes leaves no trace: conditions clear, parts go on, and no wait is taken for death (law 11). Virtual time."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
-from tests.fakes.rig import Rig, lane
+from tests.fakes.rig import Rig, lane, notification
 from worker.core.conditions import Name
 from worker.core.errors import Unavailable
+from worker.core.model import Message
+from worker.core.queueing import Failure
 from worker.core.routing import Route
 
 pytestmark = pytest.mark.looptime
@@ -119,3 +122,37 @@ async def test_requests_that_all_wait_for_the_ledger_are_no_silence() -> None:
             await asyncio.sleep(0.2)
         rig.ledger.faults.fail("register", AWAY)
         assert await oldest_beat(rig, 200) < 60
+
+
+async def test_a_verdict_that_met_a_lease_on_the_brink_is_carried_out() -> None:
+    """Law 3: the lease ran out while its extension was under way, and SQS granted it after all."""
+    rig = rig_of()
+    rig.fault(kind="slow-answer", seconds=18, endpoint="register", times=1)
+    rig.fault(kind="429", endpoint="register", times=1, retry_after=48)
+    extend = rig.queue.extend
+
+    async def answered_late(messages: Sequence[Message], seconds: int) -> list[Failure | None]:
+        results = await extend(messages, seconds)
+        await asyncio.sleep(75)
+        return results
+
+    rig.queue.extend = answered_late  # type: ignore[method-assign]  # SQS does the work at once, and is slow to say so
+    rig.upload("in/a.jpg")
+    rig.queue.put(notification("in/b.jpg"))
+    async with rig.running():
+        await asyncio.sleep(50)
+        rig.queue.faults.fail("delete", AWAY)
+        await asyncio.sleep(75)
+        rig.queue.faults.heal()
+        await rig.queue.until_empty(within=120)
+
+
+async def test_at_rest_a_lone_record_goes_out_within_milliseconds() -> None:
+    rig = rig_of()
+    async with rig.running():
+        await asyncio.sleep(301.7)
+        began = asyncio.get_running_loop().time()
+        rig.upload("in/a.jpg")
+        await rig.queue.until_empty()
+        assert rig.darwin["acme"].sent_at[0] - began <= 0.01
+        assert asyncio.get_running_loop().time() - began <= 0.2

@@ -45,11 +45,11 @@ async def test_what_a_poll_brings_after_the_stop_is_given_back() -> None:
 async def test_a_backlog_is_given_back_inside_the_deadline() -> None:
     """Law 6: lanes drain what can be sent, the rest is given back with visibility zero, its claims released."""
     rig = rig_of(requests_per_minute=60)
-    rig.upload(*(f"in/{n}.jpg" for n in range(4000)))
+    rig.upload(*(f"in/{n}.jpg" for n in range(2500)))
     assert await stopped(rig, 5) <= 25
     sent = len(rig.items()["intake"])
     assert 1500 <= sent <= 2200
-    assert len(rig.queue.visible) == len(rig.queue.stored) == 4000 - sent
+    assert len(rig.queue.visible) == len(rig.queue.stored) == 2500 - sent
     assert all(entry.registered for entry, _ in rig.ledger.entries.values())
     assert rig.conserved()
 

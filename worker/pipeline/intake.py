@@ -13,7 +13,7 @@ from worker.core.backoff import backoff
 from worker.core.conditions import Name
 from worker.core.errors import OutsideError
 from worker.logs import Event, log
-from worker.pipeline.channel import Bell, Channel
+from worker.pipeline.channel import IDLE_WAIT, Bell, Channel
 from worker.pipeline.context import Context
 from worker.pipeline.ports import Queue
 from worker.pipeline.settling import Settling
@@ -73,13 +73,21 @@ class Intake:
             self._context.heartbeats.beat(part)
             room = self._room(poller)
             if room < 1:
-                await self._flow.wait(LOOK_EVERY)
+                await self._until_there_may_be_room(poller)
                 continue
             failures = 0 if await self._receive(min(FULL, room)) else failures + 1
             if failures:
                 self._context.heartbeats.beat(part)
                 await self._context.stop.wait(backoff(failures, random.random(), longest=30.0))  # noqa: S311 - jitter
+        self._flow.ring()
         self._context.heartbeats.ended(part)
+
+    async def _until_there_may_be_room(self, poller: int) -> None:
+        """The first poller looks for itself; the others follow it."""
+        if poller == 0:
+            await self._settling.freed.wait(LOOK_EVERY)
+        else:
+            await self._flow.wait(IDLE_WAIT)
 
     def _room(self, poller: int) -> int:
         """How many messages this poller may ask for: none while others do enough, or nothing can be sent."""
@@ -117,7 +125,7 @@ class Intake:
         while not self._context.stop.asked:
             self._context.heartbeats.beat(part)
             if not self._suspects:
-                await self._flow.wait(LOOK_EVERY)
+                await self._flow.wait(IDLE_WAIT)
             else:
                 self._sorting.put([self._suspects[0]])
                 await self._until_gone(self._suspects[0], part)

@@ -14,7 +14,7 @@ from worker.core.lanes import PROBE_EVERY, TeamPauseKind
 from worker.core.model import Kind, Lane, Outcome, Reason
 from worker.core.shares import Postponement, over_share, paused_share
 from worker.pipeline.accounts import Account
-from worker.pipeline.channel import IDLE_WAIT
+from worker.pipeline.channel import IDLE_WAIT, SHORTEST_WAIT
 from worker.pipeline.context import Context
 from worker.pipeline.registering import Registering
 from worker.pipeline.settling import Settling
@@ -191,7 +191,7 @@ class Lanes:
                     loop.time() - began
                 )
                 return True
-            await self._context.stop.pause(min(wait, IDLE_WAIT))
+            await self._context.stop.pause(min(max(wait, SHORTEST_WAIT), IDLE_WAIT))
         return False
 
     async def _cut(self, account: Account, requests: asyncio.TaskGroup, places: asyncio.Semaphore) -> bool:
