@@ -101,7 +101,9 @@ class Settling:
             self._waiting.add(following, 0)
 
     def admit(self, item: OpenItem) -> bool:
-        """Whether no other record of the same identity is open in this process; or else it will come out of the waiting room."""
+        """Whether no other record of the same identity is open in this process. If one is, the item comes out of the
+        waiting room once that one is done with.
+        """
         return self._identities.admit(item)
 
     def fitness(self, item: OpenItem, until: float) -> Fitness:
