@@ -1,10 +1,12 @@
 """Law 1 across deliveries: what a request without a clear answer may have done is not forgotten. On virtual time."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from tests.fakes.rig import Rig, lane
+from worker.core.darwin import HeldItem
 from worker.core.routing import Route
 
 pytestmark = pytest.mark.looptime
@@ -62,3 +64,56 @@ async def test_an_item_that_fails_alone_is_looked_for_before_it_is_given_up() ->
         await rig.queue.until_empty(within=900)
     assert rig.dead() == []
     assert rig.outcomes() == {"registered": 21}
+
+
+async def test_a_list_that_lags_behind_makes_no_item_of_ours_a_foreign_one() -> None:
+    """Row: ALREADY_EXISTS. Darwin says that the name is taken, and its list does not show it yet: ask again."""
+    rig = rig_of()
+    rig.fault(kind="drop-answer-after-work", endpoint="register", times=1)
+    find_items = rig.darwin["acme"].find_items
+    asked = []
+
+    async def lagging(dataset_id: int, places: Sequence[tuple[str, str]]) -> list[HeldItem]:
+        asked.append(places)
+        return [] if len(asked) <= 2 else await find_items(dataset_id, places)
+
+    rig.darwin["acme"].find_items = lagging  # type: ignore[method-assign]  # only the first answers differ
+    rig.upload("in/a.jpg")
+    async with rig.running():
+        await rig.queue.until_empty(within=300)
+    assert rig.dead() == []
+    assert rig.outcomes() == {"registered": 1}
+
+
+async def test_a_name_that_the_list_never_shows_is_given_up_after_five_tries() -> None:
+    """Row: ALREADY_EXISTS; nothing is asked for ever."""
+    rig = rig_of()
+    rig.fault(kind="drop-answer-after-work", endpoint="register", times=1)
+
+    async def blind(dataset_id: int, places: Sequence[tuple[str, str]]) -> list[HeldItem]:
+        del dataset_id, places
+        return []
+
+    rig.darwin["acme"].find_items = blind  # type: ignore[method-assign]  # Darwin's list never tells
+    rig.upload("in/a.jpg")
+    async with rig.running():
+        await rig.queue.until_empty(within=300)
+    assert rig.dead() == [("in/a.jpg", "foreign_item")]
+    assert len(rig.darwin["acme"].sent_at) == 6
+
+
+async def test_no_item_is_given_up_while_darwin_cannot_say_whether_it_is_there() -> None:
+    """Row: 5xx may have registered: the item list decides, so the dead letter waits for it."""
+    rig = rig_of()
+    rig.fault(kind="status", status=503, work="all", item="cursed")
+    away = rig.fault(kind="status", status=503, endpoint="items")
+    rig.upload("in/cursed.jpg")
+    async with rig.running():
+        for n in range(60):
+            rig.upload(f"in/{n}.jpg")
+            await asyncio.sleep(5)
+        assert rig.dead() == []
+        rig.twin.world.faults.clear(away)
+        await rig.queue.until_empty(within=900)
+    assert rig.dead() == []
+    assert rig.outcomes() == {"registered": 61}

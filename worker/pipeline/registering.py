@@ -6,6 +6,7 @@ is deleted, released only when every request of the claim had a clear answer.
 
 import asyncio
 import random
+from collections.abc import Sequence
 from itertools import count
 from typing import assert_never
 
@@ -13,9 +14,10 @@ from worker.core import answers
 from worker.core.answers import Answer
 from worker.core.backlog import Batch, Fitness, OpenItem, PauseKind
 from worker.core.backoff import backoff
-from worker.core.claims import Claim, Denied, Granted, exists, known, proven_ours
+from worker.core.claims import Claim, Denied, Granted, exists, is_held, known, proven_ours
 from worker.core.conditions import Name
-from worker.core.errors import OutsideError
+from worker.core.darwin import HeldItem
+from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.lanes import Ended, TeamPauseKind
 from worker.core.model import Kind, Outcome, Reason
 from worker.core.registration import body_of
@@ -184,7 +186,10 @@ class Registering:
             item.tries += 1
             item.unclear = True
         unnamed = [item for item, otherwise in asked if otherwise.reason is Reason.NO_ANSWER_FOR_ITEM]
-        ours = await self._ours_if_told(account, unnamed)
+        try:
+            ours = await self._write_ours(account, unnamed, await self._held(account, unnamed))
+        except OutsideError:
+            ours = []
         left = [(item, otherwise) for item, otherwise in asked if item not in ours]
         for item, _ in left:
             if item.tries < TRIES:
@@ -197,33 +202,31 @@ class Registering:
         await self._not_ours(account, [item for item in items if not _maybe_sent(item)])
         doubtful = [item for item in items if _maybe_sent(item)]
         try:
-            ours = await self._ours(account, doubtful)
+            held = await self._held(account, doubtful)
         except OutsideError:
             account.troubled.ring()
             for item in doubtful:
                 item.unclear = True
                 account.lanes.retry_later(item, self._after(TRIES))
             return
-        await self._not_ours(account, [item for item in doubtful if item not in ours])
+        ours = await self._write_ours(account, doubtful, held)
+        left = [item for item in doubtful if item not in ours]
+        # Taken, says one answer, and not there, says the other: the list may lag behind.
+        unseen = [item for item in left if item.tries + 1 < TRIES and not is_held(item.item, held)]
+        await self._try_again(account, [(item, exists(item.item)) for item in unseen])
+        await self._not_ours(account, [item for item in left if item not in unseen])
 
-    async def _ours(self, account: Account, items: list[OpenItem]) -> list[OpenItem]:
-        """Those of the items of one lane that Darwin's list shows to be ours: written as registered, and settled.
+    async def _held(self, account: Account, items: list[OpenItem]) -> list[HeldItem]:
+        """What Darwin's list shows of the items of one lane; raises :class:`OutsideError` when Darwin does not say."""
+        return await self._asking.held(account, [item.item for item in items]) if items else []
 
-        Raises :class:`OutsideError` when Darwin does not say.
-        """
-        if not items:
-            return []
-        held = await self._asking.held(account, [item.item for item in items])
+    async def _write_ours(
+        self, account: Account, items: list[OpenItem], held: Sequence[HeldItem]
+    ) -> list[OpenItem]:
+        """Those of the items that what Darwin holds shows to be ours: written as registered, and settled."""
         ours = [item for item in items if proven_ours(item.item, item.since, held)]
         await self._write(account, [(item, Outcome(Kind.REGISTERED, Reason.PROVEN_OURS)) for item in ours])
         return ours
-
-    async def _ours_if_told(self, account: Account, items: list[OpenItem]) -> list[OpenItem]:
-        """As :meth:`_ours`; none when Darwin does not say."""
-        try:
-            return await self._ours(account, items)
-        except OutsideError:
-            return []
 
     async def _not_ours(self, account: Account, items: list[OpenItem]) -> None:
         outcomes = [(item, exists(item.item)) for item in items]
@@ -293,13 +296,22 @@ class Registering:
 
     async def end(self, account: Account, ended: list[Ended]) -> None:
         """Not to be tried again: not registered, unless Darwin's list shows what an answer that never came would have
-        told. Where Darwin does not say, the dead letter stands; when it is replayed, the claim it left tells.
+        told. While Darwin does not say, such an item is tried again; where it refuses to, the dead letter stands, and the
+        claim that it leaves tells whoever replays it.
         """
         maybe = [
             item for item, outcome in ended if _maybe_sent(item) and outcome.reason is not Reason.FOREIGN_ITEM
         ]
-        ours = await self._ours_if_told(account, maybe)
-        ended = [(item, outcome) for item, outcome in ended if item not in ours]
+        kept: list[OpenItem] = []
+        try:
+            kept = await self._write_ours(account, maybe, await self._held(account, maybe))
+        except Refused:
+            pass
+        except Unavailable:
+            kept = maybe
+            for item in maybe:
+                account.lanes.retry_later(item, self._after(TRIES))
+        ended = [(item, outcome) for item, outcome in ended if item not in kept]
         await self.release([item for item, _ in ended])
         for item, outcome in ended:
             account.lanes.forget(item)
