@@ -402,3 +402,17 @@ async def test_an_item_that_makes_darwin_fail_is_found_and_blocked_while_others_
         await rig.queue.until_empty(within=1200)
     assert rig.dead() == [("in/7.jpg", "fails_alone")]
     assert len(rig.items()["intake"]) == 39
+
+
+async def test_a_few_items_that_all_fail_do_not_stop_the_only_lane_for_good() -> None:
+    """Row: 5xx while token_info answers: three fail alone, the lane is paused, and the next good item tells."""
+    rig = rig_of()
+    rig.fault(kind="item-always-fails", item="^cursed")
+    rig.upload(*(f"in/cursed{n}.jpg" for n in range(4)))
+    async with rig.running():
+        await until(rig, Name.LANE_PAUSED)
+        rig.upload(*(f"in/good{n}.jpg" for n in range(4)))
+        await rig.queue.until_empty(within=1800)
+    assert rig.items()["intake"] == [f"/good{n}.jpg" for n in range(4)]
+    assert {reason for _, reason in rig.dead()} == {"fails_alone"}
+    assert len(rig.dead()) == 4

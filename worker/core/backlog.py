@@ -106,8 +106,12 @@ class LaneBacklog:
 
     @property
     def lacks_probe(self) -> bool:
-        """Whether only an item can tell that the lane's pause is over, and none is there to be sent."""
-        return self.pause is not None and self.pause.confirmed is None and not self.held
+        """Whether an item that is not there yet may tell that the lane's pause is over: those that failed or were
+        refused may all be guilty.
+        """
+        if self.pause is None or self.pause.confirmed is not None:
+            return False
+        return self.pause.kind is not PauseKind.MISSING or not self.held
 
     def add_later(self, item: OpenItem, at: float) -> None:
         self._sequence += 1

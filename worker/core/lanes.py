@@ -78,9 +78,9 @@ class TeamLanes:
 
     @property
     def lacks_probe(self) -> bool:
-        """Whether only an item can tell that a pause is over, and none is there to be sent."""
+        """Whether an item that is not there yet may tell that a pause is over."""
         if self.pause is not None:
-            return self.pause.kind is TeamPauseKind.PLAN_FULL and not self.held
+            return self.pause.kind is TeamPauseKind.PLAN_FULL
         return any(lane.lacks_probe for lane in self.lanes.values())
 
     def add(self, item: OpenItem) -> None:

@@ -89,15 +89,17 @@ class Lanes:
             account.news.ring()
 
     def may_receive(self) -> bool:
-        """Whether it is any use to receive: not while every lane is paused. Then a receive a minute brings an item to
-        probe with, where nothing else can tell that a pause is over.
+        """Whether it is any use to receive: not while every lane is paused. Then a receive a minute brings items to
+        probe with, where one may tell that a pause is over, up to what paused lanes may hold.
         """
         if not self._all_paused():
             return True
         now = asyncio.get_running_loop().time()
-        if now < self._next_probe or not any(
-            account.lanes.lacks_probe for account in self._accounts.values()
-        ):
+        accounts = self._accounts.values()
+        held = sum(account.lanes.held for account in accounts)
+        if now < self._next_probe or held >= paused_share(self._context.open_records):
+            return False
+        if not any(account.lanes.lacks_probe for account in accounts):
             return False
         self._next_probe = now + PROBE_EVERY
         return True
