@@ -15,7 +15,7 @@ from worker.core.conditions import Name
 from worker.core.darwin import HeldItem
 from worker.core.deadletters import read_history
 from worker.core.errors import OutsideError
-from worker.core.events import BadRecord, Unreadable, parse
+from worker.core.events import MAX_RECORDS, BadRecord, Unreadable, parse
 from worker.core.model import Identity, Item, Kind, Outcome, Reason, RecordId
 from worker.core.routing import Routes
 from worker.pipeline.asking import Asking
@@ -52,7 +52,7 @@ class Sorting:
         self._lanes = lanes
         self._settling = settling
         self._waiting = waiting
-        self._doubted: Channel[tuple[OpenItem, Entry]] = Channel(context.open_records * 2)
+        self._doubted: Channel[tuple[OpenItem, Entry]] = Channel(context.open_records * MAX_RECORDS)
 
     async def run(self) -> None:
         """Until the inbox is closed and empty, and the lanes take nothing more."""
