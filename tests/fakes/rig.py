@@ -15,7 +15,7 @@ from tests.fakes.queue import FakeQueue
 from worker.adapters.local_quota import LocalQuota
 from worker.core.darwin import Storage
 from worker.core.lanes import TeamLanes
-from worker.core.model import Kind, Lane
+from worker.core.model import Lane
 from worker.core.routing import Fallback, Route, Routes
 from worker.demo.twin import state as twin_state
 from worker.demo.twin.faults import Fault
@@ -204,4 +204,16 @@ class Rig:
         }
 
 
-__all__ = ["BUCKET", "START", "Kind", "Rig", "event", "lane", "notification"]
+def rig_of(**values: object) -> Rig:
+    """The rig with one route, for everything below ``in``."""
+    return Rig([Route("all", lane(), prefix="in")], **values)  # type: ignore[arg-type]  # passed on as they come
+
+
+async def stopped(rig: Rig, after: float) -> float:
+    """Run for *after* seconds, then stop; the seconds that the stop took."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    async with rig.running():
+        await asyncio.sleep(after)
+        began = loop.time()
+    return loop.time() - began

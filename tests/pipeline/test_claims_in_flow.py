@@ -4,22 +4,17 @@ import asyncio
 
 import pytest
 
-from tests.fakes.rig import Rig, lane
+from tests.fakes.rig import rig_of
 from worker.core.claims import Claim
 from worker.core.conditions import Name
 from worker.core.errors import Unavailable
 from worker.core.model import Identity, S3Object
-from worker.core.routing import Route
 
 pytestmark = pytest.mark.looptime
 
 IDENTITY = Identity("acme", "intake", "/", "a.jpg")
 OBJECT = S3Object("media", "in/a.jpg", None, "e1", 10)
 AWAY = Unavailable("the ledger does not answer")
-
-
-def rig_of(**values: object) -> Rig:
-    return Rig([Route("all", lane(), prefix="in")], **values)  # type: ignore[arg-type]  # passed on as they come
 
 
 async def test_a_claim_is_taken_before_the_request_and_written_after_the_answer() -> None:

@@ -5,20 +5,15 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.fakes.rig import Rig, lane
+from tests.fakes.rig import Rig, rig_of
 from worker.core.conditions import Name
 from worker.core.errors import Unavailable
 from worker.core.model import Message
 from worker.core.queueing import Failure
-from worker.core.routing import Route
 
 pytestmark = pytest.mark.looptime
 
 AWAY = Unavailable("away")
-
-
-def rig_of(**values: object) -> Rig:
-    return Rig([Route("all", lane(), prefix="in")], **values)  # type: ignore[arg-type]  # passed on as they come
 
 
 async def oldest_beat(rig: Rig, seconds: float) -> float:

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from tests.fakes.rig import Rig, event, lane, notification
+from tests.fakes.rig import Rig, event, lane, notification, rig_of
 from worker.core.conditions import Name
 from worker.core.errors import Unavailable
 from worker.core.queueing import Failure
@@ -14,10 +14,6 @@ from worker.core.routing import Route
 pytestmark = pytest.mark.looptime
 
 AWAY = Unavailable("SQS does not answer")
-
-
-def rig_of(**values: object) -> Rig:
-    return Rig([Route("all", lane(), prefix="in")], **values)  # type: ignore[arg-type]  # passed on as they come
 
 
 async def test_a_message_with_several_records_waits_for_its_last_one() -> None:

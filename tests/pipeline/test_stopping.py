@@ -4,25 +4,10 @@ import asyncio
 
 import pytest
 
-from tests.fakes.rig import Rig, lane
+from tests.fakes.rig import rig_of, stopped
 from worker.core.errors import Unavailable
-from worker.core.routing import Route
 
 pytestmark = pytest.mark.looptime
-
-
-def rig_of(**values: object) -> Rig:
-    return Rig([Route("all", lane(), prefix="in")], **values)  # type: ignore[arg-type]  # passed on as they come
-
-
-async def stopped(rig: Rig, after: float) -> float:
-    """Run for *after* seconds, then stop; the seconds that the stop took."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    async with rig.running():
-        await asyncio.sleep(after)
-        began = loop.time()
-    return loop.time() - began
 
 
 async def test_an_idle_worker_stops_when_its_poll_is_over() -> None:

@@ -4,27 +4,12 @@ import asyncio
 
 import pytest
 
-from tests.fakes.rig import Rig, lane, notification
+from tests.fakes.rig import notification, rig_of, stopped
 from worker.core.errors import Unavailable
-from worker.core.routing import Route
 
 pytestmark = pytest.mark.looptime
 
 AWAY = Unavailable("away")
-
-
-def rig_of(**values: object) -> Rig:
-    return Rig([Route("all", lane(), prefix="in")], **values)  # type: ignore[arg-type]  # passed on as they come
-
-
-async def stopped(rig: Rig, after: float) -> float:
-    """Run for *after* seconds, then stop; the seconds that the stop took."""
-    loop = asyncio.get_running_loop()
-    began = loop.time()
-    async with rig.running():
-        await asyncio.sleep(after)
-        began = loop.time()
-    return loop.time() - began
 
 
 async def test_a_probe_that_hangs_does_not_outlast_the_stop() -> None:

@@ -5,15 +5,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.fakes.rig import Rig, lane
+from tests.fakes.rig import Rig, lane, rig_of
 from worker.core.darwin import HeldItem
 from worker.core.routing import Route
 
 pytestmark = pytest.mark.looptime
-
-
-def rig_of(**values: object) -> Rig:
-    return Rig([Route("all", lane(), prefix="in")], **values)  # type: ignore[arg-type]  # passed on as they come
 
 
 async def test_an_item_sent_under_a_lost_lease_is_proven_ours_at_its_next_delivery() -> None:
