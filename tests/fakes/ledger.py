@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.fakes.faults import Faults
-from worker.core.claims import Claim, Denied, Entry, Granted
+from worker.core.claims import Claim, Denied, Entry, Granted, decide
 from worker.core.model import Identity
 
 
@@ -57,19 +57,9 @@ class MemoryLedger:
 
     def _claim(self, claim: Claim, token: str, seconds: float) -> Granted | Denied:
         held = self.entry(claim.identity)
-        match held:
-            case None:
-                granted = Granted(since=self.now())
-            case Entry(registered=True):
-                if claim.supersedes != held.at:
-                    return Denied(held)
-                granted = Granted(since=self.now())
-            case _ if held.token == token:
-                granted = Granted(since=held.since)
-            case _ if held.expires_in > 0:
-                return Denied(held)
-            case _:
-                granted = Granted(since=held.since, lapsed=held)
+        granted = decide(held, claim, token, self.now())
+        if isinstance(granted, Denied):
+            return granted
         entry = Entry(claim.object, registered=False, token=token, since=granted.since, at=self._stamp())
         self.entries[claim.identity] = entry, self.now() + seconds
         return granted

@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
-from worker.core.claims import Claim, Denied, Entry, Granted
+from worker.core.claims import Claim, Denied, Entry, Granted, decide
 from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.model import Identity, S3Object
 
@@ -124,19 +124,9 @@ class SqliteLedger:
 
     def _claim(self, db: sqlite3.Connection, claim: Claim, token: str, seconds: float) -> Granted | Denied:
         row = _row(db, claim.identity)
-        held = self._entry(row)
-        if held is None:
-            granted = Granted(since=self._now())
-        elif held.registered:
-            if claim.supersedes != held.at:
-                return Denied(held)
-            granted = Granted(since=self._now())
-        elif held.token == token:
-            granted = Granted(since=held.since)
-        elif held.expires_in > 0:
-            return Denied(held)
-        else:
-            granted = Granted(since=held.since, lapsed=held)
+        granted = decide(self._entry(row), claim, token, self._now())
+        if isinstance(granted, Denied):
+            return granted
         self._write(
             db, claim, row, registered=False, token=token, since=granted.since, expires=self._now() + seconds
         )

@@ -58,6 +58,21 @@ class Denied:
     entry: Entry
 
 
+def decide(held: Entry | None, claim: Claim, token: str, now: float) -> Granted | Denied:
+    """What a ledger answers to *claim* by *token* at *now* (Unix seconds) when it holds *held* under the identity."""
+    match held:
+        case None:
+            return Granted(since=now)
+        case Entry(registered=True):
+            return Granted(since=now) if claim.supersedes == held.at else Denied(held)
+        case _ if held.token == token:
+            return Granted(since=held.since)
+        case _ if held.expires_in > 0:
+            return Denied(held)
+        case _:
+            return Granted(since=held.since, lapsed=held)
+
+
 def known(entry: Entry, wanted: S3Object) -> Outcome:
     """What becomes of an object whose item the ledger has as registered."""
     if entry.object.same_as(wanted):
