@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from worker import settings as module
+from worker.setting_values import LedgerUrl
 from worker.settings import Settings, SettingsError, cautions, describe, load_settings
 
 KEY = "abcdefg.0123456789abcdef0123456789abcdef"
@@ -66,6 +67,7 @@ def test_five_variables_are_enough_and_the_rest_has_defaults_for_production(
         ("WORKER_BATCH__MAX_ITEMS", "100"),
         ("WORKER_LIMITS__OPEN_RECORDS", "5000"),
         ("WORKER_LEDGER__URL", "sqlite:///home/worker/.local/state/darwin-worker/ledger.sqlite3"),
+        ("WORKER_REPLICAS", "1"),
         ("WORKER_WEB__HOST", "0.0.0.0"),  # noqa: S104 - the default that a container needs
         ("WORKER_WEB__PORT", "8080"),
         ("WORKER_DRAIN_SECONDS", "25"),
@@ -115,7 +117,8 @@ def test_every_variable_is_read_under_its_promised_name() -> None:
         "quota": {"requests_per_minute": 60, "burst": 3, "general_requests_per_minute": 500},
         "batch": {"max_items": 50},
         "limits": {"open_records": 200},
-        "ledger": {"url": "sqlite:///data/ledger.db"},
+        "ledger": {"url": LedgerUrl("sqlite:///data/ledger.db")},
+        "replicas": 1,
         "web": {"host": "127.0.0.1", "port": 9000},
         "drain_seconds": 50.0,
         "log": {"level": "debug", "format": "json"},
@@ -357,15 +360,23 @@ def test_no_secret_is_in_the_text_of_the_settings() -> None:
         ("WORKER_BATCH__MAX_ITEMS", "101", "should be less than or equal to 100"),
         ("WORKER_BATCH__MAX_ITEMS", "0", "should be greater than or equal to 1"),
         ("WORKER_LIMITS__OPEN_RECORDS", "9", "should be greater than or equal to 10"),
-        ("WORKER_LEDGER__URL", "redis://:secret@host/0", "a ledger in redis is not supported yet"),
-        ("WORKER_LEDGER__URL", "dynamodb://table", "a ledger in dynamodb is not supported yet"),
-        ("WORKER_LEDGER__URL", "/data/ledger.db", "it must be sqlite:/// and the absolute path of a file"),
+        ("WORKER_LEDGER__URL", "/data/ledger.db", "it must begin with sqlite:///, redis://, rediss:// or"),
+        (
+            "WORKER_LEDGER__URL",
+            "mysql://:secret@host/0",
+            "it must begin with sqlite:///, redis://, rediss:// or",
+        ),
         (
             "WORKER_LEDGER__URL",
             "sqlite://host/ledger.db",
-            "it must be sqlite:/// and the absolute path of a file",
+            "after sqlite:// it takes the absolute path of a file",
         ),
-        ("WORKER_LEDGER__URL", "sqlite:///data/", "it must be sqlite:/// and the absolute path of a file"),
+        ("WORKER_LEDGER__URL", "sqlite:///data/", "after sqlite:// it takes the absolute path of a file"),
+        ("WORKER_LEDGER__URL", "redis://:secret@/0", "after redis:// it takes a host"),
+        ("WORKER_LEDGER__URL", "rediss://:secret@host/first", "after rediss:// it takes a host"),
+        ("WORKER_LEDGER__URL", "dynamodb://", "after dynamodb:// it takes the name of a table"),
+        ("WORKER_LEDGER__URL", "dynamodb://no/table", "after dynamodb:// it takes the name of a table"),
+        ("WORKER_REPLICAS", "0", "should be greater than or equal to 1"),
         ("WORKER_WEB__PORT", "65536", "should be less than or equal to 65535"),
         ("WORKER_DRAIN_SECONDS", "inf", "should be a finite number"),
         ("WORKER_LOG__LEVEL", "chatty", "should be 'debug', 'info', 'warning' or 'error'"),
@@ -379,6 +390,35 @@ def test_a_value_that_cannot_be_is_told_with_what_the_setting_takes(name: str, v
     assert f": {why}" in line
     assert "; it takes " in line
     assert "secret" not in line
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://redis:6379/0", "redis://redis:6379/0"),
+        ("redis://worker:secret@redis", "redis://***@redis"),
+        ("rediss://:secret@redis:6380/2", "rediss://***@redis:6380/2"),
+        ("dynamodb://darwin-ledger", "dynamodb://darwin-ledger"),
+    ],
+)
+def test_a_fleets_ledger_is_shown_without_its_password(url: str, shown: str) -> None:
+    """Law 9."""
+    settings = load(WORKER_LEDGER__URL=url, WORKER_REPLICAS="3")
+    assert ("WORKER_LEDGER__URL", shown) in describe(settings)
+    assert settings.ledger.url.get_secret_value() == url
+    assert "secret" not in repr(settings)
+
+
+def test_a_sqlite_ledger_serves_one_worker_and_is_refused_to_a_fleet() -> None:
+    assert refusal(WORKER_LEDGER__URL="sqlite:///data/ledger.db", WORKER_REPLICAS="2") == (
+        "WORKER_REPLICAS is 2, but WORKER_LEDGER__URL is a SQLite file, which serves one worker: "
+        "give a fleet a ledger in Redis or DynamoDB"
+    )
+
+
+def test_the_parts_of_a_ledgers_place() -> None:
+    assert load(WORKER_LEDGER__URL="dynamodb://darwin-ledger").ledger.table == "darwin-ledger"
+    assert load(WORKER_LEDGER__URL="rediss://redis").ledger.scheme == "rediss"
 
 
 @pytest.mark.parametrize("url", ["sqlite:///data/ledger.db", "sqlite:////data/ledger.db"])

@@ -7,23 +7,18 @@ for a Service of that name is let pass. All problems are told at once, one line 
 """
 
 import os
-import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from math import ceil
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any
-from urllib.parse import urlsplit
+from typing import Any
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     SecretStr,
-    StringConstraints,
     ValidationError,
 )
 from pydantic.fields import FieldInfo
@@ -31,6 +26,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from worker import logs
+from worker.setting_values import Format, HttpUrl, Key, LedgerPlace, Level, QueueUrl, Slug, Text
 
 SERVICE_FOLDER = Path("/var/lib/darwin-worker")
 """Where the ledger is by default if this folder is there and writable: the image has it, for a volume."""
@@ -59,60 +55,6 @@ class SettingsError(Exception):
     def __init__(self, lines: list[str]) -> None:
         self.lines = [logs.redact(line) for line in lines]
         super().__init__("\n".join(self.lines))
-
-
-def _http_url(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0:
-        raise ValueError("it must begin with https:// (or http://) and name a host")
-    return value.rstrip("/")
-
-
-def _queue_url(value: str) -> str:
-    if value.startswith("arn:"):
-        raise ValueError("this is the queue's ARN; its URL is wanted (`aws sqs get-queue-url`)")
-    value = _http_url(value)
-    if not urlsplit(value).path.strip("/"):
-        raise ValueError("the queue's name is missing at its end")
-    if value.endswith(".fifo"):
-        raise ValueError("S3 cannot send events to a FIFO queue; use a standard queue")
-    return value
-
-
-def _slug(value: str) -> str:
-    if re.search(r"[\s/]", value):
-        raise ValueError("a slug has no spaces and no slashes, as in the address of its page in Darwin")
-    return value
-
-
-def _key(value: SecretStr) -> SecretStr:
-    key = value.get_secret_value()
-    if not key or not key.isascii() or not key.isprintable() or " " in key:
-        raise ValueError("an API key is one word of plain letters, digits and signs, without spaces")
-    return value
-
-
-def _ledger_url(value: str) -> str:
-    scheme, _, rest = value.partition("://")
-    if scheme in ("redis", "rediss", "dynamodb"):
-        raise ValueError(f"a ledger in {scheme} is not supported yet; use sqlite:///path for now")
-    if scheme != "sqlite" or not re.fullmatch(r"/+[^/?#].*[^/]|/+[^/?#]", rest):
-        raise ValueError("it must be sqlite:/// and the absolute path of a file")
-    return value
-
-
-def _lower(value: object) -> object:
-    return value.lower() if isinstance(value, str) else value
-
-
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-HttpUrl = Annotated[Text, AfterValidator(_http_url)]
-QueueUrl = Annotated[Text, AfterValidator(_queue_url)]
-LedgerUrl = Annotated[Text, AfterValidator(_ledger_url)]
-Slug = Annotated[Text, AfterValidator(_slug)]
-Key = Annotated[SecretStr, AfterValidator(_key)]
-Level = Annotated[logs.Level, BeforeValidator(_lower)]
-Format = Annotated[logs.Format, BeforeValidator(_lower)]
 
 
 class Group(BaseModel):
@@ -162,12 +104,28 @@ class Limits(Group):
 
 
 class Ledger(Group):
-    url: LedgerUrl = Field(description="the ledger's place: sqlite:///path")
+    url: LedgerPlace = Field(
+        description="the ledger's place: sqlite:///path, redis://host:port/database or dynamodb://table"
+    )
+
+    @property
+    def scheme(self) -> str:
+        """``sqlite``, ``redis``, ``rediss`` or ``dynamodb``."""
+        return self.url.get_secret_value().partition("://")[0]
 
     @property
     def path(self) -> Path:
-        """The SQLite file: always absolute, however many slashes the URL has."""
-        return Path("/" + self.url.removeprefix("sqlite://").lstrip("/"))
+        """Of a SQLite ledger the file: always absolute, however many slashes the URL has."""
+        return Path("/" + self._rest.lstrip("/"))
+
+    @property
+    def table(self) -> str:
+        """Of a DynamoDB ledger the table's name."""
+        return self._rest
+
+    @property
+    def _rest(self) -> str:
+        return self.url.get_secret_value().partition("://")[2]
 
 
 class Web(Group):
@@ -199,6 +157,7 @@ class Settings(BaseSettings):
     batch: Batch = Batch()
     limits: Limits = Limits()
     ledger: Ledger
+    replicas: int = Field(1, ge=1, description="the number of workers that share the queue and the quota")
     web: Web = Web()
     drain_seconds: float = Field(
         25, gt=STOP_MARGIN, allow_inf_nan=False, description="the seconds that a stop may take"
@@ -356,7 +315,7 @@ def _line(problem: ErrorDetails, as_written: Mapping[str, str]) -> str:
     what = problem.get("ctx", {}).get("error") or problem["msg"].removeprefix("Input ")
     if name == "WORKER_DARWIN__API_KEY":
         return f"{as_written[name]} does not hold a key: {what}"
-    return f"{as_written[name]} is {problem['input']!r}: {what}; {takes}"
+    return f"{as_written[name]} is {str(problem['input'])!r}: {what}; {takes}"
 
 
 def _broken_laws(settings: Settings) -> Iterator[str]:
@@ -383,6 +342,11 @@ def _broken_laws(settings: Settings) -> Iterator[str]:
                 f"{name} is {limit}, but must be above WORKER_QUOTA__BURST ({quota.burst}): "
                 "what refills in a minute is the limit less the burst"
             )
+    if settings.ledger.scheme == "sqlite" and settings.replicas > 1:
+        yield (
+            f"WORKER_REPLICAS is {settings.replicas}, but WORKER_LEDGER__URL is a SQLite file, which serves one worker: "
+            "give a fleet a ledger in Redis or DynamoDB"
+        )
     if queue.dead_letter_url == queue.url:
         yield "WORKER_QUEUE__DEAD_LETTER_URL is the queue itself; give another queue, or unset it"
 

@@ -5,7 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.adapters.local_quota import LocalQuota
+from worker.adapters.cell_quota import CellQuota
+from worker.adapters.cells import MemoryCell
 from worker.pipeline.ports import Quota
 
 pytestmark = pytest.mark.looptime
@@ -20,12 +21,13 @@ def opened() -> Opening:
 
     The test opens it, for virtual time begins with the test's own body.
     """
-    return lambda: LocalQuota(limit=62, burst=2, clock=asyncio.get_running_loop().time)
+    return lambda: CellQuota(MemoryCell(asyncio.get_running_loop().time), limit=62, burst=2)
 
 
 async def rested(opened: Opening) -> Quota:
-    """A quota that nobody asked for so long that it is full."""
+    """A quota that nobody took from for so long that it is full."""
     quota = opened()
+    await quota.level()
     await asyncio.sleep(10)
     return quota
 

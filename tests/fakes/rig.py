@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry
 from tests.fakes.darwin import FakeDarwin
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.queue import FakeQueue
-from worker.adapters.local_quota import LocalQuota
+from worker.adapters.cell_quota import CellQuota
+from worker.adapters.cells import MemoryCell
 from worker.core.darwin import Storage
 from worker.core.lanes import TeamLanes
 from worker.core.model import Lane
@@ -105,7 +106,7 @@ class Rig:
             team: Account(
                 team,
                 self.darwin[team],
-                LocalQuota(requests_per_minute, 2, asyncio.get_running_loop().time),
+                CellQuota(MemoryCell(asyncio.get_running_loop().time), requests_per_minute, 2),
                 TeamLanes(of_team, 100),
             )
             for team, of_team in lanes.items()
@@ -141,6 +142,8 @@ class Rig:
     @asynccontextmanager
     async def running(self) -> AsyncIterator["Rig"]:
         """The flow runs; at the end it is asked to stop, and must come to its end by itself."""
+        for account in self.accounts.values():
+            await account.quota.level()  # the bucket begins, as it does when the service opens it
         async with asyncio.TaskGroup() as tasks:
             task = tasks.create_task(self.flow.run(), name="flow")
             try:

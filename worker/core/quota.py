@@ -1,8 +1,8 @@
 """One token bucket as a value: what Darwin lets one key send, and how a refusal slows it (law 4).
 
 Refill is (limit - burst) a minute and the bucket holds *burst*, so no window of 60 s sees more than *limit* takes.
-A 429 empties and freezes the bucket; then it refills more slowly and climbs back. *now* is in seconds on any clock
-that never goes back.
+A 429 empties and freezes the bucket; then it refills more slowly and climbs back. *now* is in seconds on one clock for
+all who share the bucket; while it goes back nothing is gained.
 """
 
 import math
@@ -46,6 +46,19 @@ def empty(limit: int, burst: int, now: float) -> Bucket:
             f"a limit of {limit} a minute with a burst of {burst}: the burst must be from 1 to limit - 1"
         )
     return Bucket(limit, burst, tokens=0.0, rate=float(limit - burst), at=now)
+
+
+def under(bucket: Bucket, limit: int, burst: int, now: float) -> Bucket:
+    """A bucket that was kept, under the limits of today. One whose time lies further ahead than any freeze was written
+    by a clock that was set back since, and begins anew.
+    """
+    if bucket.at > now + LONGEST_FREEZE:
+        return empty(limit, burst, now)
+    if (bucket.limit, bucket.burst) == (limit, burst):
+        return bucket
+    full = float(limit - burst)
+    rate = full if bucket.rate >= bucket.full_rate else min(bucket.rate, full)
+    return replace(bucket, limit=limit, burst=burst, tokens=min(bucket.tokens, float(burst)), rate=rate)
 
 
 def refilled(bucket: Bucket, now: float) -> Bucket:

@@ -26,6 +26,11 @@ REQUESTS = 32
 GATHER = 0.005
 """Seconds that a batch with room waits for more, so that what was received together goes together."""
 
+TOKEN_LASTS = 0.5
+"""Seconds after which a token is stale: while a slow ledger was claiming, the bucket filled again, and requests that
+waited would leave beside those of its new tokens.
+"""
+
 NOTHING_FIT = 0.5
 """Seconds until the next look when every item waits for its lease, or the ledger is away."""
 
@@ -148,11 +153,33 @@ class Lanes:
                     continue
                 if not await self._token(account, part):
                     break
+                taken = loop.time()
                 if account.lanes.waiting < account.lanes.batch_size:
                     await asyncio.sleep(GATHER)
-                if not await self._cut(account, requests, places):
+                batch = await self._cut(account)
+                if batch is None:
                     await account.news.wait(NOTHING_FIT)
+                    continue
+                items = await self._claim(account, batch, taken, part)
+                if items:
+                    request = self._request(account, batch, items, places)
+                    requests.create_task(request, name=f"request of {account.team}")
         self._context.heartbeats.ended(part)
+
+    async def _claim(self, account: Account, batch: Batch, taken: float, part: str) -> list[OpenItem]:
+        """The items of the batch that may leave now. One batch is claimed at a time, so that no number of tokens gathers
+        behind a slow ledger. A token for which nothing could be claimed is lost: kept for later, it could be the one
+        too many in a minute.
+        """
+        loop = asyncio.get_running_loop()
+        items = await self._registering.claim(account, batch)
+        while items and loop.time() - taken > TOKEN_LASTS:
+            if not await self._token(account, part):
+                self._registering.unsaid(account, batch, items)
+                return []
+            taken = loop.time()
+            items = self._registering.fit(account, batch, items)
+        return items
 
     async def _make_room(self, account: Account) -> None:
         """A lane that held more than a paused one may, when it was paused, postpones the rest; unless all are paused:
@@ -196,22 +223,21 @@ class Lanes:
             await self._context.stop.pause(min(max(wait, SHORTEST_WAIT), IDLE_WAIT))
         return False
 
-    async def _cut(self, account: Account, requests: asyncio.TaskGroup, places: asyncio.Semaphore) -> bool:
-        """Whether there was a batch for the token in hand."""
+    async def _cut(self, account: Account) -> Batch | None:
+        """The batch for the token in hand."""
         cut = account.lanes.cut(asyncio.get_running_loop().time(), self._registering.fitness)
-        if cut.batch is not None:
-            request = self._request(account, cut.batch, places)
-            requests.create_task(request, name=f"request of {account.team}")
         # Released first: whoever waits for the identity will claim it with the same token.
         await self._registering.release(cut.gone)
         for item in cut.gone:
             account.lanes.forget(item)
             self._settling.abandon(item)
-        return cut.batch is not None
+        return cut.batch
 
-    async def _request(self, account: Account, batch: Batch, places: asyncio.Semaphore) -> None:
+    async def _request(
+        self, account: Account, batch: Batch, items: list[OpenItem], places: asyncio.Semaphore
+    ) -> None:
         async with places:
-            await self._registering.register(account, batch)
+            await self._registering.register(account, batch, items)
         account.news.ring()
 
     # What is told

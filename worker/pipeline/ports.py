@@ -12,6 +12,7 @@ from worker.core.claims import Claim, Denied, Entry, Granted
 from worker.core.darwin import Dataset, HeldItem, Storage
 from worker.core.model import Identity, Lane, Message
 from worker.core.queueing import Failure, Outgoing
+from worker.core.turns import Turn
 
 
 class Queue(Protocol):
@@ -63,6 +64,20 @@ class Quota(Protocol):
 
     async def level(self) -> float:
         """The tokens at hand; for the metric."""
+        ...
+
+
+class Probes(Protocol):
+    """Whose turn it is to probe a Darwin that is paused: once a minute for a fleet."""
+
+    async def turn(self, paused_for: float) -> Turn:
+        """What to do for a worker that has been paused for so many seconds; :class:`~worker.core.turns.Ask` says so to
+        one worker a minute.
+        """
+        ...
+
+    async def well(self) -> None:
+        """Tell the fleet that our probe found all well."""
         ...
 
 

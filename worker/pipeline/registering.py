@@ -37,7 +37,7 @@ CLAIM_MARGIN = 30.0
 
 
 class Registering:
-    """Carries batches to Darwin. *timeout*: seconds for one request."""
+    """Claims batches and carries them to Darwin. *timeout*: seconds for one request."""
 
     def __init__(
         self,
@@ -60,13 +60,8 @@ class Registering:
         """Whether a request that leaves now may hold the item: its lease outlasts the time-out (law 3)."""
         return self._settling.fitness(item, asyncio.get_running_loop().time() + self._timeout)
 
-    async def register(self, account: Account, batch: Batch) -> None:
-        """Send the batch with the token that was cut for it. Without a claim nothing is sent and the token is lost:
-        kept for later, it could be the one too many in a minute.
-        """
-        items = await self._claim(account, batch)
-        if not items:
-            return
+    async def register(self, account: Account, batch: Batch, items: list[OpenItem]) -> None:
+        """Send the *items* of the batch, which are claimed, with a token in hand."""
         loop = asyncio.get_running_loop()
         within = min(self._timeout, self._context.stop.answering_ends - loop.time())
         sent = [item.item for item in items]
@@ -78,17 +73,17 @@ class Registering:
             case answers.Taken(echoes):
                 await self._taken(account, batch, items, [answers.judge_item(echo) for echo in echoes])
             case answers.PlanFull():
-                self._unsaid(account, batch, items)
+                self.unsaid(account, batch, items)
                 account.lanes.pause_team(TeamPauseKind.PLAN_FULL, str(answer), loop.time())
             case answers.TooFast(retry_after):
-                self._unsaid(account, batch, items)
+                self.unsaid(account, batch, items)
                 await self._slow_down(account, retry_after)
             case answers.KeyRefused():
-                self._unsaid(account, batch, items)
+                self.unsaid(account, batch, items)
                 account.lanes.pause_team(TeamPauseKind.KEY_REFUSED, str(answer), loop.time())
                 account.troubled.ring()
             case answers.NotFound():
-                self._unsaid(account, batch, items)
+                self.unsaid(account, batch, items)
                 account.lanes.pause_lane(batch.lane, PauseKind.MISSING, str(answer), loop.time())
                 account.troubled.ring()
             case answers.BatchRefused(signature, too_large):
@@ -102,7 +97,7 @@ class Registering:
 
     # Before the request
 
-    async def _claim(self, account: Account, batch: Batch) -> list[OpenItem]:
+    async def claim(self, account: Account, batch: Batch) -> list[OpenItem]:
         """The items of the batch that are ours to send; the others go where they belong."""
         claims = [Claim(item.item.identity, item.item.object, item.supersedes) for item in batch.items]
         try:
@@ -110,7 +105,7 @@ class Registering:
                 results = await self._ledger.claim(claims, self._context.token, self._timeout + CLAIM_MARGIN)
         except OutsideError as error:
             self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
-            self._unsaid(account, batch, batch.items)
+            self.unsaid(account, batch, batch.items)
             return []
         self._context.situation.clear(Name.LEDGER_UNREACHABLE, "ledger")
         ours = list[OpenItem]()
@@ -128,17 +123,18 @@ class Registering:
                         self._waiting.add(item)
                 case _:
                     assert_never(result)
-        fit = [item for item in ours if self.fitness(item) is Fitness.SEND]
-        self._later(account, [item for item in ours if item not in fit])
-        if not fit:
-            self._unsaid(account, batch, [])
-        return fit
+        return self.fit(account, batch, ours)
 
-    def _later(self, account: Account, items: list[OpenItem]) -> None:
-        """Items whose lease ran short while they were claimed: back to the lane, which looks at leases first."""
+    def fit(self, account: Account, batch: Batch, items: list[OpenItem]) -> list[OpenItem]:
+        """Those of the items that may leave now. The others go back to the lane, which looks at leases first."""
+        fit = [item for item in items if self.fitness(item) is Fitness.SEND]
         now = asyncio.get_running_loop().time()
         for item in items:
-            account.lanes.retry_later(item, now)
+            if item not in fit:
+                account.lanes.retry_later(item, now)
+        if not fit:
+            self.unsaid(account, batch, [])
+        return fit
 
     # After the answer
 
@@ -151,7 +147,7 @@ class Registering:
             item for item, said in zip(items, meanings, strict=True) if isinstance(said, answers.NoRoom)
         ]
         if no_room:
-            self._unsaid(account, batch, no_room)
+            self.unsaid(account, batch, no_room)
             account.lanes.pause_team(TeamPauseKind.PLAN_FULL, "Darwin: ITEM_COUNT_LIMIT_EXCEEDED", now)
         else:
             await self.end(account, account.lanes.passed(batch, now))
@@ -259,7 +255,8 @@ class Registering:
         await self.end(account, account.lanes.failed(batch, items, now, self._after(failures)))
         account.troubled.ring()
 
-    def _unsaid(self, account: Account, batch: Batch, items: list[OpenItem]) -> None:
+    def unsaid(self, account: Account, batch: Batch, items: list[OpenItem]) -> None:
+        """Nothing was heard of these items: they keep their claims and go next."""
         account.lanes.unsaid(batch, items, asyncio.get_running_loop().time())
 
     async def _slow_down(self, account: Account, retry_after: float | None) -> None:

@@ -1,0 +1,54 @@
+"""The quota of whoever shares a cell: one process, or a fleet (law 4). One read and one swap per token."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import TypeVar
+
+from worker.adapters.cells import Cell
+from worker.core import quota
+from worker.core.errors import Unavailable
+from worker.core.quota import Bucket
+
+SWAPS = 20
+"""Tries to change the bucket before others, who change it each time that we do not."""
+
+T = TypeVar("T")
+
+
+class CellQuota:
+    """The Quota port. *limit* in requests a minute. Where the cell is empty the bucket begins empty, because nobody
+    knows what was sent before; where other workers set other limits, the last one to change the bucket is right.
+    """
+
+    def __init__(self, cell: Cell, limit: int, burst: int) -> None:
+        self._cell = cell
+        self._limit = limit
+        self._burst = burst
+
+    async def take(self) -> float:
+        return await self._change(quota.take)
+
+    async def refused(self, retry_after: float | None) -> None:
+        await self._change(lambda bucket, now: (quota.refused(bucket, now, retry_after), None))
+
+    async def level(self) -> float:
+        """Also the way to let the bucket begin before the first token is wanted."""
+        return await self._change(lambda bucket, now: (bucket, quota.refilled(bucket, now).tokens))
+
+    async def _change(self, change: Callable[[Bucket, float], tuple[Bucket, T]]) -> T:
+        for _ in range(SWAPS):
+            seen = await self._cell.read()
+            bucket = self._bucket(seen.value, seen.now)
+            changed, answer = change(bucket, seen.now)
+            # Refilling alone need not be written: it follows from the time.
+            if seen.value is not None and changed == quota.refilled(bucket, seen.now):
+                return answer
+            if await self._cell.swap(seen.value, json.dumps(asdict(changed))):
+                return answer
+        raise Unavailable(f"The quota changed under our hands {SWAPS} times: too many workers ask at once")
+
+    def _bucket(self, value: str | None, now: float) -> Bucket:
+        if value is None:
+            return quota.empty(self._limit, self._burst, now)
+        return quota.under(Bucket(**json.loads(value)), self._limit, self._burst, now)
