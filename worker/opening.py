@@ -2,21 +2,27 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import NamedTuple
 
 from worker.adapters.aws_session import aws_session
+from worker.adapters.cell_quota import CellQuota
+from worker.adapters.cells import Cell, MemoryCell
 from worker.adapters.darwin import DarwinApi, open_session
-from worker.adapters.local_quota import LocalQuota
+from worker.adapters.redis_cell import RedisCell
+from worker.adapters.redis_ledger import RedisLedger
+from worker.adapters.redis_store import RedisStore
+from worker.adapters.sqlite_ledger import SqliteLedger
 from worker.adapters.sqs import SqsQueue, open_queue_client
 from worker.core.darwin import Storage
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import Lane, Mode
 from worker.core.routing import Route, Routes, problems
 from worker.metrics import Metrics
-from worker.pipeline.ports import Quota
+from worker.pipeline.ports import Ledger, Quota
 from worker.routes_file import Wanted
 from worker.settings import Settings, SettingsError
 
@@ -32,6 +38,13 @@ class Queues(NamedTuple):
     source: SqsQueue
     dead_letters: SqsQueue
     max_receive_count: int | None
+
+
+class Store(NamedTuple):
+    """The ledger, and cells by name in the same place."""
+
+    ledger: Ledger
+    cell: Callable[[str], Cell]
 
 
 class Quotas(NamedTuple):
@@ -74,11 +87,31 @@ def redrive_policy(attributes: Mapping[str, str]) -> Mapping[str, object]:
 
 
 @asynccontextmanager
-async def open_darwin(settings: Settings, metrics: Metrics) -> AsyncIterator[tuple[DarwinApi, Quotas]]:
-    """Darwin's API, which takes its tokens of the general bucket by itself, and both buckets."""
-    clock = asyncio.get_running_loop().time
-    limits = settings.quota
-    general = LocalQuota(limits.general_requests_per_minute, limits.burst, clock)
+async def open_store(settings: Settings) -> AsyncIterator[Store]:
+    """Where the claims are, and what a fleet shares besides. Raises :class:`Refused` when it cannot be used."""
+    match settings.ledger.scheme:
+        case "sqlite":
+            async with SqliteLedger.open(settings.ledger.path, time.time) as ledger:
+                yield Store(ledger, memory_cell)
+        case "redis" | "rediss":
+            async with RedisStore.open(settings.ledger.url.get_secret_value()) as redis:
+                yield Store(RedisLedger(redis), lambda name: RedisCell(redis, name))
+        case other:
+            raise AssertionError(other)  # the settings let nothing else through
+
+
+def memory_cell(_name: str) -> Cell:
+    """A cell of nobody but this process."""
+    return MemoryCell(asyncio.get_running_loop().time)
+
+
+@asynccontextmanager
+async def open_darwin(
+    settings: Settings, metrics: Metrics, cell: Callable[[str], Cell]
+) -> AsyncIterator[tuple[DarwinApi, Quotas]]:
+    """Darwin's API, which takes its tokens of the general bucket by itself, and both buckets, which live in cells."""
+    limits, team = settings.quota, settings.darwin.team
+    general = CellQuota(cell(f"quota/{team}/general"), limits.general_requests_per_minute, limits.burst)
     async with open_session() as session:
         darwin = DarwinApi(
             session,
@@ -89,7 +122,8 @@ async def open_darwin(settings: Settings, metrics: Metrics) -> AsyncIterator[tup
             general.refused,
             metrics,
         )
-        yield darwin, Quotas(LocalQuota(limits.requests_per_minute, limits.burst, clock), general)
+        registration = CellQuota(cell(f"quota/{team}/registration"), limits.requests_per_minute, limits.burst)
+        yield darwin, Quotas(registration, general)
 
 
 async def _take(quota: Quota, metrics: Metrics) -> None:

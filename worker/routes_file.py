@@ -20,7 +20,8 @@ from worker.core.filetypes import normalise_extension
 from worker.core.model import ItemType, Lane, OnExisting
 from worker.core.naming import DEFAULT_PATH, FOLDER
 from worker.core.routing import Fallback, Route, Routes, compile_glob, problems
-from worker.settings import Settings, SettingsError, Slug, Text, reason_of
+from worker.setting_values import Slug, Text
+from worker.settings import Settings, SettingsError, reason_of
 
 ENVIRONMENT, OTHERWISE = "environment", "otherwise"
 """The names of the two routes that the operator gives no name."""

@@ -5,14 +5,14 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from worker.adapters.cell_probes import CellProbes
 from worker.adapters.darwin import DarwinApi
-from worker.adapters.sqlite_ledger import SqliteLedger
 from worker.core.backoff import backoff
 from worker.core.conditions import Condition, Name
 from worker.core.darwin import Storage
@@ -22,7 +22,7 @@ from worker.core.model import Lane
 from worker.core.routing import Route, Routes
 from worker.logs import Event, log
 from worker.metrics import Metrics
-from worker.opening import check_team, open_darwin, open_queues, with_storages
+from worker.opening import check_team, open_darwin, open_queues, open_store, with_storages
 from worker.pipeline.accounts import Account
 from worker.pipeline.context import Context
 from worker.pipeline.flow import Flow
@@ -64,8 +64,10 @@ async def run(settings: Settings) -> None:
         stack.enter_context(_Signals(context))
         await stack.enter_async_context(_measuring_lag(context))
         queues = await stack.enter_async_context(open_queues(settings, metrics))
-        ledger = await stack.enter_async_context(SqliteLedger.open(settings.ledger.path, time.time))
-        darwin, quotas = await stack.enter_async_context(open_darwin(settings, metrics))
+        store = await stack.enter_async_context(open_store(settings))
+        darwin, quotas = await stack.enter_async_context(open_darwin(settings, metrics, store.cell))
+        if not await _first_fill(context, quotas):
+            return
         view.quotas = quotas._asdict()
         storages = await _first_look(context, darwin, settings.darwin.team)
         if storages is None:
@@ -76,12 +78,14 @@ async def run(settings: Settings) -> None:
             darwin,
             quotas.registration,
             TeamLanes(_lanes(routes), settings.batch.max_items),
+            CellProbes(store.cell(f"probes/{settings.darwin.team}/team")),
+            CellProbes(store.cell(f"probes/{settings.darwin.team}/plan")),
         )
         flow = Flow(
             context,
             queue=queues.source,
             dead_letters=queues.dead_letters,
-            ledger=ledger,
+            ledger=store.ledger,
             accounts={account.team: account},
             routes=routes,
             visibility=settings.queue.visibility_seconds,
@@ -95,7 +99,7 @@ async def run(settings: Settings) -> None:
             Event.STARTED,
             queue=queues.source.url,
             dead_letters=queues.dead_letters.url,
-            ledger=settings.ledger.url,
+            ledger=str(settings.ledger.url),
             team=account.team,
             routes=[route.name for route in routes.routes],
             port=port,
@@ -113,6 +117,26 @@ def _told(flow: Flow) -> dict[str, int]:
 def _lanes(routes: Routes) -> list[Lane]:
     every = [*routes.routes, *([routes.fallback] if isinstance(routes.fallback, Route) else [])]
     return list(dict.fromkeys(route.lane for route in every))
+
+
+async def _first_fill(context: Context, quotas: Iterable[Quota]) -> bool:
+    """Let the buckets begin to fill: the first look at the store, too. Takes as long as it takes; False when a stop was
+    asked for first.
+    """
+    failures = 0
+    while not context.stop.asked:
+        context.heartbeats.beat("starting")
+        try:
+            for quota in quotas:
+                await quota.level()
+        except Unavailable as error:
+            context.situation.raise_(Name.LEDGER_UNREACHABLE, "quota", str(error))
+            failures += 1
+            await context.stop.wait(backoff(failures, random.random(), longest=15.0))  # noqa: S311 - jitter, no secret
+        else:
+            context.situation.clear(Name.LEDGER_UNREACHABLE, "quota")
+            return True
+    return False
 
 
 async def _first_look(context: Context, darwin: DarwinApi, team: str) -> list[Storage] | None:

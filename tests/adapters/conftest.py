@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from tests.adapters.darwin_parts import Tokens
+from tests.servers import RedisServer, running_redis
 from worker.adapters.darwin import open_session
 from worker.demo.engines import running_ministack
 
@@ -16,6 +17,20 @@ def ministack() -> Iterator[str]:
     """The endpoint of a MiniStack of this test session; fails, and says what to do, where it is not installed."""
     with running_ministack() as endpoint:
         yield endpoint
+
+
+@pytest.fixture(scope="session")
+def _redis() -> Iterator[RedisServer]:
+    with running_redis() as server:
+        yield server
+
+
+@pytest.fixture
+def redis_server(_redis: RedisServer) -> RedisServer:
+    """The Redis of this test session, emptied. A test that stops or freezes its server starts one of its own."""
+    with _redis.client() as client:
+        client.flushall()
+    return _redis
 
 
 @pytest.fixture

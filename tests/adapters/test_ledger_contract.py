@@ -1,14 +1,11 @@
 """What the Ledger port promises (law 1), run on every implementation."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
-from pathlib import Path
+import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.fakes.ledger import MemoryLedger
-from worker.adapters.sqlite_ledger import SqliteLedger
+from tests.adapters.stores import LEDGERS, Clock, Opening
 from worker.core.claims import Claim, Denied, Entry, Granted
 from worker.core.model import Identity, S3Object
 from worker.pipeline.ports import Ledger
@@ -22,27 +19,9 @@ CAT_CLAIM = Claim(CAT, CAT_OBJECT)
 DOG_CLAIM = Claim(DOG, DOG_OBJECT)
 
 
-@dataclass
-class Clock:
-    time: float = 1000.0
-
-    def __call__(self) -> float:
-        return self.time
-
-
-Opening = Callable[[Clock], AbstractAsyncContextManager[Ledger]]
-
-
-@asynccontextmanager
-async def memory_ledger(clock: Clock) -> AsyncIterator[Ledger]:
-    yield MemoryLedger(clock)
-
-
-@pytest.fixture(params=["memory", "sqlite"])
-def opened(request: pytest.FixtureRequest, tmp_path: Path) -> Opening:
-    if request.param == "memory":
-        return memory_ledger
-    return lambda clock: SqliteLedger.open(tmp_path / "ledger.db", clock)
+@pytest.fixture(params=LEDGERS)
+def opening(request: pytest.FixtureRequest) -> Opening[Ledger]:
+    return LEDGERS[request.param](request)
 
 
 @pytest.fixture
@@ -51,9 +30,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def ledger(opened: Opening, clock: Clock) -> AsyncIterator[Ledger]:
-    async with opened(clock) as ledger:
+async def ledger(opening: Opening[Ledger], clock: Clock) -> AsyncIterator[Ledger]:
+    async with opening.open(clock) as ledger:
         yield ledger
+
+
+@pytest.fixture
+async def beside(opening: Opening[Ledger], ledger: Ledger, clock: Clock) -> AsyncIterator[Ledger]:
+    """Another process on the same store; the same ledger again where one process has the store for itself."""
+    if not opening.shared:
+        yield ledger
+        return
+    async with opening.open(clock) as another:
+        yield another
 
 
 async def entry(ledger: Ledger, identity: Identity = CAT) -> Entry:
@@ -236,6 +225,80 @@ async def test_one_call_answers_for_each_identity_in_order(ledger: Ledger) -> No
     ]
 
 
+def batch(dataset: str, count: int) -> list[Claim]:
+    names = [f"{n}.jpg" for n in range(count)]
+    return [Claim(Identity("acme", dataset, "/", name), S3Object("media", name)) for name in names]
+
+
+async def test_of_two_that_want_the_same_batch_at_once_each_identity_has_one_winner(
+    ledger: Ledger, beside: Ledger
+) -> None:
+    """Law 1."""
+    claims = batch("intake", 100)
+    one, two = await asyncio.gather(
+        ledger.claim(claims, "us", 50), beside.claim(list(reversed(claims)), "they", 50)
+    )
+    ours = [isinstance(result, Granted) for result in one]
+    theirs = [isinstance(result, Granted) for result in reversed(two)]
+    assert [mine + their for mine, their in zip(ours, theirs, strict=True)] == [1] * 100
+    held = await ledger.look_up([claim.identity for claim in claims])
+    assert [entry and entry.token for entry in held] == ["us" if mine else "they" for mine in ours]
+
+
+async def test_of_ten_that_find_the_same_lapsed_claims_each_identity_has_one_winner(
+    ledger: Ledger, beside: Ledger, clock: Clock
+) -> None:
+    """Law 1: a dead replica's claims lapse and are taken over, by one."""
+    claims = batch("intake", 20)
+    await ledger.claim(claims, "dead", 50)
+    clock.time = 1050.0
+    answers = await asyncio.gather(
+        *((ledger if n % 2 else beside).claim(claims, f"holder {n}", 50) for n in range(10))
+    )
+    for results in zip(*answers, strict=True):
+        [granted] = [result for result in results if isinstance(result, Granted)]
+        assert granted.since == 1000.0
+        assert granted.lapsed is not None
+        assert granted.lapsed.token == "dead"
+
+
+async def test_what_one_registers_while_another_renews_stays_registered(
+    ledger: Ledger, beside: Ledger
+) -> None:
+    """Law 3."""
+    claims = batch("intake", 20)
+    await ledger.claim(claims, "us", 50)
+    await asyncio.gather(
+        beside.register(claims, "they"),
+        *(ledger.claim(claims, "us", 50) for _ in range(5)),
+        ledger.release([claim.identity for claim in claims], "us"),
+    )
+    entries = await ledger.look_up([claim.identity for claim in claims])
+    assert [held and held.registered for held in entries] == [True] * 20
+
+
+async def test_what_one_writes_the_other_sees(ledger: Ledger, beside: Ledger) -> None:
+    await ledger.claim([CAT_CLAIM], "us", 50)
+    [denied] = await beside.claim([CAT_CLAIM], "they", 50)
+    assert isinstance(denied, Denied)
+    await ledger.release([CAT], "us")
+    assert await beside.look_up([CAT]) == [None]
+    await beside.register([CAT_CLAIM], "they")
+    assert (await entry(ledger)).registered
+
+
+async def test_one_call_may_name_many_datasets(ledger: Ledger) -> None:
+    mixed = [
+        claim for three in zip(*(batch(f"set-{n}", 40) for n in range(3)), strict=True) for claim in three
+    ]
+    await ledger.register(mixed[::7], "they")
+    results = await ledger.claim(mixed, "us", 50)
+    assert [isinstance(result, Denied) for result in results] == [n % 7 == 0 for n in range(120)]
+    await ledger.release([claim.identity for claim in mixed[1::2]], "us")
+    entries = await ledger.look_up([claim.identity for claim in mixed])
+    assert [held is not None for held in entries] == [n % 7 == 0 or n % 2 == 0 for n in range(120)]
+
+
 async def test_one_identity_twice_in_a_call_is_handled_one_after_the_other(ledger: Ledger) -> None:
     assert await ledger.claim([CAT_CLAIM, Claim(CAT, NEW_CAT_OBJECT)], "us", 50) == [
         Granted(1000.0),
@@ -267,7 +330,29 @@ async def test_identities_differ_in_each_of_their_parts(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["Grüße %+&'\"; DROP.jpg", "\U0001f600", "\udc80\ud83d", "a\x00b", "x" * 1024, ""]
+    ("one", "two"),
+    [
+        (("/a", "b/c"), ("/a/b", "c")),
+        (("/", "a"), ("", "/a")),
+        (("/a", "/b"), ("/a/", "b")),
+        (("/a", "b%2Fc"), ("/a", "b/c")),
+        (("/a\x00", "b"), ("/a", "\x00b")),
+        (("/{a}", "b"), ("/a", "{b}")),
+    ],
+)
+async def test_where_the_path_ends_and_the_name_begins_is_told_apart(
+    ledger: Ledger, one: tuple[str, str], two: tuple[str, str]
+) -> None:
+    await ledger.register([Claim(Identity("acme", "intake", *one), CAT_OBJECT)], "us")
+    assert await ledger.look_up([Identity("acme", "intake", *two)]) == [None]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Grüße %+&'\"; DROP.jpg", "\U0001f600", "\udc80\ud83d", "\ud83d\ude00", "a\x00b", "x" * 1024, ""),
+        *("{acme/intake}", "a}b{c", "two\nlines\r\n", "C:\\new", "{{}}%7B"),
+    ],
 )
 async def test_any_text_is_kept_as_it_is(ledger: Ledger, name: str) -> None:
     identity = Identity("acme", "intake", f"/{name}", name)

@@ -10,10 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from tests.fakes.ledger import MemoryLedger
 from worker.adapters.sqlite_ledger import SqliteLedger
 from worker.core.claims import Claim, Denied, Granted
 from worker.core.errors import Refused, Unavailable
@@ -180,49 +177,3 @@ async def test_calls_at_the_same_time_are_served_one_after_another(tmp_path: Pat
         results = await asyncio.gather(*(ledger.claim([CLAIM], f"holder {n}", 50) for n in range(20)))
     assert sum(isinstance(result, Granted) for [result] in results) == 1
     assert sum(isinstance(result, Denied) for [result] in results) == 19
-
-
-identities = st.builds(Identity, st.just("acme"), st.just("intake"), st.just("/"), st.sampled_from("ab"))
-objects = st.builds(S3Object, st.just("media"), st.sampled_from("kl"))
-tokens = st.sampled_from(["us", "they"])
-steps = st.lists(
-    st.one_of(
-        st.tuples(st.just("wait"), st.sampled_from([-5.0, 0.0, 1.0, 30.0, 100.0])),
-        st.tuples(st.just("claim"), identities, objects, tokens, st.booleans()),
-        st.tuples(st.just("register"), identities, objects, tokens),
-        st.tuples(st.just("release"), identities, tokens),
-    ),
-    max_size=40,
-)
-
-
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=40)
-@given(steps)
-def test_it_answers_as_the_ledger_in_memory_does(tmp_path: Path, steps: list[tuple[object, ...]]) -> None:
-    """Law 1, in any order of calls."""
-
-    async def compare() -> None:
-        now = 1000.0
-        memory = MemoryLedger(lambda: now)
-        (tmp_path / "ledger.db").unlink(missing_ok=True)
-        async with SqliteLedger.open(tmp_path / "ledger.db", lambda: now) as sqlite:
-            for step in steps:
-                match step:
-                    case "wait", float(seconds):
-                        now += seconds
-                    case "claim", Identity() as identity, S3Object() as thing, str(token), bool(supersede):
-                        held = memory.entry(identity)
-                        claim = Claim(identity, thing, held.at if held and supersede else None)
-                        assert await sqlite.claim([claim], token, 50) == await memory.claim(
-                            [claim], token, 50
-                        )
-                    case "register", Identity() as identity, S3Object() as thing, str(token):
-                        await memory.register([Claim(identity, thing)], token)
-                        await sqlite.register([Claim(identity, thing)], token)
-                    case "release", Identity() as identity, str(token):
-                        await memory.release([identity], token)
-                        await sqlite.release([identity], token)
-                both = [Identity("acme", "intake", "/", name) for name in "ab"]
-                assert await sqlite.look_up(both) == await memory.look_up(both)
-
-    asyncio.run(compare())

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from tests.fakes.darwin import FakeDarwin
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.queue import FakeQueue
+from worker.adapters.cell_probes import CellProbes
 from worker.adapters.cell_quota import CellQuota
 from worker.adapters.cells import MemoryCell
 from worker.core.darwin import Storage
@@ -108,6 +109,8 @@ class Rig:
                 self.darwin[team],
                 CellQuota(MemoryCell(asyncio.get_running_loop().time), requests_per_minute, 2),
                 TeamLanes(of_team, 100),
+                CellProbes(MemoryCell(asyncio.get_running_loop().time)),
+                CellProbes(MemoryCell(asyncio.get_running_loop().time)),
             )
             for team, of_team in lanes.items()
         }

@@ -45,7 +45,7 @@ from worker.core.model import Message
 from worker.core.notifications import Watched, judge_events, judge_overlap
 from worker.core.routing import Fallback, Route
 from worker.metrics import Metrics
-from worker.opening import check_team, open_darwin, open_queues, redrive_policy, with_storages
+from worker.opening import check_team, memory_cell, open_darwin, open_queues, redrive_policy, with_storages
 from worker.routes_file import Wanted, load_routes
 from worker.settings import (
     LEASE_MARGIN,
@@ -171,7 +171,7 @@ async def _darwin(
     """What is found of Darwin, and the storage of each route that has a good one, by the route's name."""
     team = settings.darwin.team
     try:
-        async with open_darwin(settings, metrics) as (darwin, _):
+        async with open_darwin(settings, metrics, memory_cell) as (darwin, _):
             await check_team(darwin, team)
             key = ok(
                 "darwin",
