@@ -76,8 +76,10 @@ class Rig:
         twin: Twin | None = None,
         queue: FakeQueue | None = None,
         dead_letters: FakeQueue | None = None,
+        cells: dict[str, MemoryCell] | None = None,
         token: str = "worker-1",
     ) -> None:
+        self.cells = {} if cells is None else cells
         self.dead_letters = dead_letters or FakeQueue()
         self.queue = queue or FakeQueue(max_receive_count, self.dead_letters)
         self.ledger = ledger or MemoryLedger(self.now)
@@ -107,10 +109,10 @@ class Rig:
             team: Account(
                 team,
                 self.darwin[team],
-                CellQuota(MemoryCell(asyncio.get_running_loop().time), requests_per_minute, 2),
+                CellQuota(self._cell(f"quota/{team}"), requests_per_minute, 2),
                 TeamLanes(of_team, 100),
-                CellProbes(MemoryCell(asyncio.get_running_loop().time)),
-                CellProbes(MemoryCell(asyncio.get_running_loop().time)),
+                CellProbes(self._cell(f"probes/{team}/team")),
+                CellProbes(self._cell(f"probes/{team}/plan")),
             )
             for team, of_team in lanes.items()
         }
@@ -128,6 +130,10 @@ class Rig:
             items_per_second=requests_per_minute * 100 / 60,
             suspect_from=max_receive_count // 2,
         )
+
+    def _cell(self, name: str) -> MemoryCell:
+        """What several rigs share that were given the same cells."""
+        return self.cells.setdefault(name, MemoryCell(asyncio.get_running_loop().time))
 
     def now(self) -> float:
         return START + asyncio.get_running_loop().time()

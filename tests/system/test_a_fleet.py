@@ -13,8 +13,8 @@ from tests.system.processes import Twin, Worker, free_port
 PER_MINUTE, BURST = 62, 2
 
 
-@pytest.fixture(params=["redis"])
-def ledger(request: pytest.FixtureRequest, cloud: Cloud) -> Iterator[str]:
+@pytest.fixture
+def ledger() -> Iterator[str]:
     """The URL of a fleet's ledger."""
     with running_redis() as server:
         yield f"{server.url}/0"

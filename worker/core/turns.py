@@ -6,6 +6,8 @@ EVERY = 60.0
 LOOK_AGAIN = 5.0
 """Seconds at most until the next look at what another worker's probe found."""
 
+SOONEST = 0.1
+
 
 @dataclass(frozen=True, slots=True)
 class Probed:
@@ -42,7 +44,7 @@ def turn(probed: Probed, paused_for: float, now: float) -> tuple[Probed, Turn]:
     # A probe ahead of us was noted by a clock that was set back since.
     if probed.at is None or not 0 <= now - probed.at < EVERY:
         return replace(probed, at=now), Ask()
-    return probed, Later(min(LOOK_AGAIN, EVERY - (now - probed.at)))
+    return probed, Later(max(SOONEST, min(LOOK_AGAIN, EVERY - (now - probed.at))))
 
 
 def well(probed: Probed, now: float) -> Probed:

@@ -6,6 +6,7 @@ then for a token, then cuts.
 
 import asyncio
 from collections.abc import Mapping
+from typing import assert_never
 
 from worker.core.backlog import Batch, OpenItem
 from worker.core.conditions import Name
@@ -13,6 +14,7 @@ from worker.core.errors import OutsideError
 from worker.core.lanes import PROBE_EVERY, TeamPauseKind
 from worker.core.model import Kind, Lane, Outcome, Reason
 from worker.core.shares import Postponement, over_share, paused_share
+from worker.core.turns import LOOK_AGAIN, Ask, Later, Well
 from worker.pipeline.accounts import Account
 from worker.pipeline.channel import IDLE_WAIT, SHORTEST_WAIT
 from worker.pipeline.context import Context
@@ -151,6 +153,8 @@ class Lanes:
                 if places.locked():
                     await account.news.wait(self._until(None))  # a request that ends rings
                     continue
+                if not await self._turn(account):
+                    continue
                 if not await self._token(account, part):
                     break
                 taken = loop.time()
@@ -165,6 +169,29 @@ class Lanes:
                     request = self._request(account, batch, items, places)
                     requests.create_task(request, name=f"request of {account.team}")
         self._context.heartbeats.ended(part)
+
+    async def _turn(self, account: Account) -> bool:
+        """Whether a request may leave now. Not while the plan is full: one worker of the fleet tries it once a minute."""
+        pause = account.lanes.pause
+        if pause is None or pause.kind is not TeamPauseKind.PLAN_FULL:
+            return True
+        now = asyncio.get_running_loop().time()
+        try:
+            turn = await account.plan_probes.turn(now - pause.since)
+        except OutsideError as error:
+            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "quota", str(error))
+            turn = Later(LOOK_AGAIN)
+        match turn:
+            case Ask():
+                return True
+            case Well():
+                account.lanes.resume_team()
+                return True
+            case Later(seconds):
+                pause.probe_at = now + seconds
+                return False
+            case _:
+                assert_never(turn)
 
     async def _claim(self, account: Account, batch: Batch, taken: float, part: str) -> list[OpenItem]:
         """The items of the batch that may leave now. One batch is claimed at a time, so that no number of tokens gathers

@@ -4,11 +4,15 @@ One task per team. It asks at once when a request failed in a way that calls for
 """
 
 import asyncio
+from contextlib import suppress
+from typing import assert_never
 
 from worker.core.backlog import PauseKind
+from worker.core.conditions import Name
 from worker.core.errors import OutsideError, Refused, Unavailable
-from worker.core.lanes import PROBE_EVERY, TeamPauseKind
+from worker.core.lanes import PROBE_EVERY, TeamPause, TeamPauseKind
 from worker.core.model import Lane, Reason
+from worker.core.turns import LOOK_AGAIN, Ask, Later, Well
 from worker.pipeline.accounts import Account
 from worker.pipeline.context import Context
 from worker.pipeline.registering import Registering
@@ -42,11 +46,27 @@ class Probing:
         if pause is None:
             if lanes.suspicious(now):
                 await self._ask()
-        elif pause.kind is TeamPauseKind.KEY_REFUSED:
-            if self._account.darwin.reread_key() or now >= pause.probe_at:
-                await self._ask()
-        elif pause.kind is TeamPauseKind.DOWN and now >= pause.probe_at:
+        elif pause.kind is TeamPauseKind.KEY_REFUSED and self._account.darwin.reread_key():
             await self._ask()
+        elif pause.kind is not TeamPauseKind.PLAN_FULL and now >= pause.probe_at:
+            await self._probe(pause, now)
+
+    async def _probe(self, pause: TeamPause, now: float) -> None:
+        """Ask when it is our turn; otherwise hear what another worker of the fleet found."""
+        try:
+            turn = await self._account.probes.turn(now - pause.since)
+        except OutsideError as error:
+            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "quota", str(error))
+            turn = Later(LOOK_AGAIN)
+        match turn:
+            case Ask():
+                await self._ask()
+            case Well():
+                self._resume()
+            case Later(seconds):
+                pause.probe_at = now + seconds
+            case _:
+                assert_never(turn)
 
     async def _ask(self) -> None:
         """One probe: does Darwin answer, and does it know the key?"""
@@ -60,8 +80,13 @@ class Probing:
         else:
             lanes.cleared()
             if lanes.pause is not None:
-                lanes.resume_team()
-                self._account.news.ring()
+                self._resume()
+                with suppress(OutsideError):  # the others find out by a probe of their own
+                    await self._account.probes.well()
+
+    def _resume(self) -> None:
+        self._account.lanes.resume_team()
+        self._account.news.ring()
 
     async def _look_after_lanes(self) -> None:
         for lane, backlog in self._account.lanes.lanes.items():

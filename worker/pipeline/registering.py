@@ -7,6 +7,7 @@ is deleted, released only when every request of the claim had a clear answer.
 import asyncio
 import random
 from collections.abc import Sequence
+from contextlib import suppress
 from itertools import count
 from typing import assert_never
 
@@ -150,7 +151,10 @@ class Registering:
             self.unsaid(account, batch, no_room)
             account.lanes.pause_team(TeamPauseKind.PLAN_FULL, "Darwin: ITEM_COUNT_LIMIT_EXCEEDED", now)
         else:
+            was_full = account.lanes.pause is not None and account.lanes.pause.kind is TeamPauseKind.PLAN_FULL
             await self.end(account, account.lanes.passed(batch, now))
+            if was_full:
+                await self._tell_room(account)
         registered = list[Ended]()
         existing = list[OpenItem]()
         again = list[Ended]()
@@ -173,6 +177,12 @@ class Registering:
         await self.end(account, final)
         await self._existing(account, existing)
         await self._try_again(account, again)
+
+    @staticmethod
+    async def _tell_room(account: Account) -> None:
+        """The plan is not full any more: the rest of the fleet need not find out for itself, though it would."""
+        with suppress(OutsideError):
+            await account.plan_probes.well()
 
     async def _try_again(self, account: Account, asked: list[Ended]) -> None:
         """Another request for each item after a while, or its outcome when it had its five. What the answer did not
