@@ -35,17 +35,18 @@ class RedisServer:
         """Return when it takes commands."""
         tls = "--tls-cert-file" in self.options
         listening = ("--port", "0", "--tls-port") if tls else ("--port",)
+        command = [redis_program(), *listening, str(self.port), "--bind", HOST, "--dir", str(self.folder)]
         log = self.folder / "redis.log"
-        self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
-            [
-                *(redis_program(), *listening, str(self.port), "--bind", HOST, "--dir", str(self.folder)),
-                *("--save", "", "--logfile", str(log), *self.options),
-            ],
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        with log.open("wb") as output:
+            self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
+                [*command, "--save", "", *self.options],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
         deadline = time.monotonic() + START_SECONDS
-        while "Ready to accept connections" not in (said := log.read_text() if log.exists() else ""):
+        while "Ready to accept connections" not in (said := log.read_text()):
             if self._process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise AssertionError(f"redis-server did not start. It said: {said}")
@@ -57,7 +58,6 @@ class RedisServer:
             self._process.kill()
             self._process.wait()
             self._process = None
-        (self.folder / "redis.log").unlink(missing_ok=True)
 
     @contextmanager
     def frozen(self) -> Iterator[None]:

@@ -35,6 +35,10 @@ def parser() -> argparse.ArgumentParser:
             command.add_argument(
                 "--once", action="store_true", help="end by itself when the samples are done"
             )
+        if name == "check":
+            command.add_argument(
+                "--create", action="store_true", help="make the DynamoDB table of the ledger if it is missing"
+            )
     return top
 
 

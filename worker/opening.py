@@ -12,6 +12,9 @@ from worker.adapters.aws_session import aws_session
 from worker.adapters.cell_quota import CellQuota
 from worker.adapters.cells import Cell, MemoryCell
 from worker.adapters.darwin import DarwinApi, open_session
+from worker.adapters.dynamodb_cell import DynamodbCell
+from worker.adapters.dynamodb_ledger import DynamodbLedger
+from worker.adapters.dynamodb_table import DynamodbTable, open_table_client
 from worker.adapters.redis_cell import RedisCell
 from worker.adapters.redis_ledger import RedisLedger
 from worker.adapters.redis_store import RedisStore
@@ -96,6 +99,11 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         case "redis" | "rediss":
             async with RedisStore.open(settings.ledger.url.get_secret_value()) as redis:
                 yield Store(RedisLedger(redis), lambda name: RedisCell(redis, name))
+        case "dynamodb":
+            async with open_table_client(aws_session()) as client:
+                table = DynamodbTable(client, settings.ledger.table, time.time)
+                await table.check()
+                yield Store(DynamodbLedger(table), lambda name: DynamodbCell(table, name))
         case other:
             raise AssertionError(other)  # the settings let nothing else through
 

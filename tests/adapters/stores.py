@@ -1,9 +1,11 @@
 """How the contract suites open each implementation of a port: a new one is one function here and one line in a table.
 
 An opening stands for one store, empty at the beginning of the test. The suites move the store's clock by
-:class:`Clock`, whatever the store: an injected clock, or for Redis what its TIME answers.
+:class:`Clock`, whatever the store: an injected clock, for Redis what its TIME answers, for DynamoDB the Date of its
+answers too.
 """
 
+import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -12,9 +14,12 @@ from typing import Generic, NamedTuple, TypeVar
 
 import pytest
 
+from tests.adapters.dynamodb_parts import table_on
 from tests.fakes.ledger import MemoryLedger
 from tests.servers import RedisServer
 from worker.adapters.cells import Cell, MemoryCell
+from worker.adapters.dynamodb_cell import DynamodbCell
+from worker.adapters.dynamodb_ledger import DynamodbLedger
 from worker.adapters.redis_cell import RedisCell
 from worker.adapters.redis_ledger import RedisLedger
 from worker.adapters.redis_store import RedisStore
@@ -36,11 +41,12 @@ class Clock:
 
 class Opening(NamedTuple, Generic[T]):
     """*open* makes one more holder of the test's store, on the test's clock. Where the store is not *shared*, it can
-    be opened only once.
+    be opened only once. Of a *slow* one, each call of which takes several milliseconds, the suites ask less.
     """
 
     open: Callable[[Clock], AbstractAsyncContextManager[T]]
     shared: bool
+    slow: bool = False
 
 
 # Each takes pytest's request, for the fixtures that it needs. What the store holds from earlier tests is to be gone.
@@ -82,6 +88,18 @@ def redis_ledger(request: pytest.FixtureRequest) -> Opening[Ledger]:
     return Opening(opened, shared=True)
 
 
+def dynamodb_ledger(request: pytest.FixtureRequest) -> Opening[Ledger]:
+    request.getfixturevalue("aws")
+    name = f"ledger-{uuid.uuid4().hex}"
+
+    @asynccontextmanager
+    async def opened(clock: Clock) -> AsyncIterator[Ledger]:
+        async with table_on(name, clock) as table:
+            yield DynamodbLedger(table)
+
+    return Opening(opened, shared=True, slow=True)
+
+
 def memory_cell(_request: pytest.FixtureRequest) -> Opening[Cell]:
     @asynccontextmanager
     async def opened(clock: Clock) -> AsyncIterator[Cell]:
@@ -101,12 +119,26 @@ def redis_cell(request: pytest.FixtureRequest) -> Opening[Cell]:
     return Opening(opened, shared=True)
 
 
+def dynamodb_cell(request: pytest.FixtureRequest) -> Opening[Cell]:
+    request.getfixturevalue("aws")
+    name = f"ledger-{uuid.uuid4().hex}"
+
+    @asynccontextmanager
+    async def opened(clock: Clock) -> AsyncIterator[Cell]:
+        async with table_on(name, clock) as table:
+            yield DynamodbCell(table, "quota")
+
+    return Opening(opened, shared=True, slow=True)
+
+
 LEDGERS: Mapping[str, Callable[[pytest.FixtureRequest], Opening[Ledger]]] = {
     "memory": memory_ledger,
     "sqlite": sqlite_ledger,
     "redis": redis_ledger,
+    "dynamodb": dynamodb_ledger,
 }
 CELLS: Mapping[str, Callable[[pytest.FixtureRequest], Opening[Cell]]] = {
     "memory": memory_cell,
     "redis": redis_cell,
+    "dynamodb": dynamodb_cell,
 }

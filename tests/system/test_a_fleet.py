@@ -10,14 +10,23 @@ from tests.system.conftest import Start
 from tests.system.outside import Cloud, until
 from tests.system.processes import Twin, Worker, free_port
 
-PER_MINUTE, BURST = 62, 2
+PER_MINUTE, BURST = 182, 2
 
 
-@pytest.fixture
-def ledger() -> Iterator[str]:
+@pytest.fixture(params=["redis", "dynamodb"])
+def ledger(request: pytest.FixtureRequest, cloud: Cloud) -> Iterator[str]:
     """The URL of a fleet's ledger."""
-    with running_redis() as server:
-        yield f"{server.url}/0"
+    if request.param == "redis":
+        with running_redis() as server:
+            yield f"{server.url}/0"
+    else:
+        cloud.client("dynamodb").create_table(
+            TableName="darwin-ledger",
+            AttributeDefinitions=[{"AttributeName": "id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "id", "KeyType": "HASH"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        yield "dynamodb://darwin-ledger"
 
 
 def fleet(start: Start, ledger: str, workers: int, **changes: str) -> list[Worker]:

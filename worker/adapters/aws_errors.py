@@ -36,12 +36,19 @@ CREDENTIALS_WRONG = frozenset(
 )
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation"})
 NO_SUCH_QUEUE = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
+NO_SUCH_TABLE = frozenset({"ResourceNotFound", "ResourceNotFoundException"})
+# Of whole requests, and of single statements in DynamoDB's BatchExecuteStatement, whose codes have no "Exception".
 TRY_LATER = frozenset(
     {
         "InternalError",
         "InternalFailure",
+        "InternalServerError",
         "KmsThrottled",
+        "LimitExceededException",
         "OverLimit",
+        "ProvisionedThroughputExceeded",
+        "ProvisionedThroughputExceededException",
+        "ReplicatedWriteConflictException",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
@@ -51,8 +58,11 @@ TRY_LATER = frozenset(
         "SlowDown",
         "Throttling",
         "ThrottledException",
+        "ThrottlingError",
         "ThrottlingException",
         "TooManyRequestsException",
+        "TransactionConflict",
+        "TransactionConflictException",
     }
 )
 
@@ -122,6 +132,10 @@ def _refusal(doing: str, action: str, error: exceptions.ClientError) -> OutsideE
         return Refused(f"{text} Allow {needed} to the worker's role, and in the resource's policy.")
     if code in NO_SUCH_QUEUE:
         return Refused(f"{text} Check the queue's name, account and region.")
+    if code in NO_SUCH_TABLE:
+        return Refused(
+            f"{text} Check the table's name, account and region, or make it with `darwin-worker check --create`."
+        )
     return Refused(text)
 
 

@@ -1,11 +1,16 @@
-"""Where AWS clients get credentials and region from: the SDK's own variables and files."""
+"""Where AWS clients come from: credentials, region and endpoint are the SDK's own variables and files."""
 
 import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TypeVar
 
 import aioboto3
-from botocore.exceptions import ProfileNotFound
+from botocore import exceptions
 
 from worker.core.errors import Refused
+
+C = TypeVar("C")
 
 
 def aws_session() -> aioboto3.Session:
@@ -16,5 +21,21 @@ def aws_session() -> aioboto3.Session:
     """
     try:
         return aioboto3.Session(region_name=os.environ.get("AWS_REGION") or None)
-    except ProfileNotFound as error:
+    except exceptions.ProfileNotFound as error:
         raise Refused(f"{error}. Set AWS_PROFILE right, or unset it.") from error
+
+
+@asynccontextmanager
+async def opened(service: str, opening: Callable[[], AbstractAsyncContextManager[C]]) -> AsyncIterator[C]:
+    """The client that *opening* makes for AWS's *service*; Refused when none can be made."""
+    try:
+        context = opening()
+        client = await context.__aenter__()
+    except exceptions.NoRegionError as error:
+        raise Refused(f"The {service} client has no region: set AWS_REGION.") from error
+    except (exceptions.BotoCoreError, ValueError) as error:
+        raise Refused(f"The {service} client cannot be made: {error}. Check the AWS settings.") from error
+    try:
+        yield client
+    finally:
+        await context.__aexit__(None, None, None)

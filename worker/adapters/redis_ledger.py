@@ -4,7 +4,9 @@ What a claim means is decided by :func:`worker.core.claims.decide` from what was
 stands; what somebody else changed meanwhile is read and decided again. All identities of a call travel together, and
 those of one dataset share a hash tag, so that a batch is one script call.
 
-Every writing lives for 30 days: a registered entry is forgotten after that, and so is a lapsed claim.
+Every writing lives for 30 days: a registered entry is forgotten after that, and so is a lapsed claim. What Redis itself
+forgets (a crash without an append-only file, a failover to a replica that lags) may be sent twice; then only Darwin's
+unique names tell it apart.
 """
 
 import json

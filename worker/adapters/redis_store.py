@@ -38,24 +38,27 @@ what this file relies on.
 """
 
 SCRIPT = """
+local function failed(reply)
+  return redis.error_reply((string.gsub(reply.err, '^@user_script: %d+: %-', '')))
+end
 local swapped = {}
 for i, key in ipairs(KEYS) do
   local before, after = ARGV[2 * i], ARGV[2 * i + 1]
   local held = redis.pcall('GET', key)
-  if type(held) == 'table' then return held end
+  if type(held) == 'table' then return failed(held) end
   swapped[i] = 0
   if (held or '') == before then
     local done
     if after == '' then done = redis.pcall('DEL', key)
     else done = redis.pcall('SET', key, after, 'EX', ARGV[1]) end
-    if type(done) == 'table' and done.err then return done end
+    if type(done) == 'table' and done.err then return failed(done) end
     swapped[i] = 1
   end
 end
 return swapped
 """
 """KEYS of one slot; ARGV: seconds to live, then for each key what must stand there and what shall ('' is nothing). Errors
-are returned rather than raised, because Redis 6 wraps what a script raises in words of its own.
+are returned in their own words, because Redis 6 wraps what a script raises, and some of what it catches.
 """
 DIGEST = hashlib.sha1(SCRIPT.encode(), usedforsecurity=False).hexdigest()
 
@@ -108,8 +111,7 @@ class RedisStore:
 
         Raises :class:`Refused` for a URL that says something else.
         """
-        pool = _pool(url)
-        client = Redis.from_pool(pool)
+        client = Redis.from_pool(_pool(url))
         try:
             yield cls(client, without_password(url))
         finally:
@@ -118,68 +120,51 @@ class RedisStore:
     async def read(self, keys: Sequence[bytes]) -> tuple[float, list[bytes | None]]:
         """The server's time in Unix seconds, and what stands under each key."""
         groups = _by_tag(keys)
-        clock, *answers = await self._call(
-            "read", [("TIME",), *(("MGET", *(keys[n] for n in group)) for group in groups)]
-        )
-        seconds, micros = clock
-        return seconds + micros / 1_000_000, _in_order(groups, answers)
+        async with self._calling("read"):
+            commands = [("MGET", *(keys[n] for n in group)) for group in groups]
+            (seconds, micros), *values = _all_done(await self._trip([("TIME",), *commands]))
+        return seconds + micros / 1_000_000, _in_order(groups, values)
 
     async def swap(self, swaps: Sequence[Swap], seconds_to_live: int) -> list[bool]:
         """Which were done. A key is named once; what is done lives for *seconds_to_live*, or until it is swapped."""
         groups = _by_tag([swap.key for swap in swaps])
-        commands = []
+        calls = []
         for group in groups:
             wanted = [swaps[n] for n in group]
             values = (value or b"" for swap in wanted for value in (swap.before, swap.after))
-            commands.append((len(group), *(swap.key for swap in wanted), seconds_to_live, *values))
-        answers = await self._call("swap", commands, scripted=True)
-        return [done == 1 for done in _in_order(groups, answers)]
+            calls.append((len(group), *(swap.key for swap in wanted), seconds_to_live, *values))
+        async with self._calling("swap"):
+            answers = await self._trip([("EVALSHA", DIGEST, *call) for call in calls])
+            forgot = [n for n, answer in enumerate(answers) if isinstance(answer, exceptions.NoScriptError)]
+            again = await self._trip([("EVAL", SCRIPT, *calls[n]) for n in forgot])
+            for n, answer in zip(forgot, again, strict=True):
+                answers[n] = answer
+            return [done == 1 for done in _in_order(groups, _all_done(answers))]
 
     async def info(self) -> dict[str, object]:
         """What INFO tells, for people; and ``save``, the schedule of snapshots, where the server tells its settings."""
-        info, saves = await self._call("info", [("INFO",), ("CONFIG GET", "save")], optional=1)
-        told: dict[str, object] = dict(info)
-        return told if isinstance(saves, Exception) else told | saves
-
-    # --- the wire
-
-    async def _call(
-        self, doing: str, commands: Sequence[tuple[Any, ...]], *, scripted: bool = False, optional: int = 0
-    ) -> list[Any]:
-        """The answers to *commands*, in one trip. *scripted*: each is what follows the script's name. The last
-        *optional* ones may be answered by an error.
-        """
-        if not commands:
-            return []
-        try:
-            async with asyncio.timeout(CALL_SECONDS):
-                if not scripted:
-                    answers = await self._trip(commands)
-                else:
-                    answers = await self._trip([("EVALSHA", DIGEST, *command) for command in commands])
-                    forgot = [
-                        n for n, answer in enumerate(answers) if isinstance(answer, exceptions.NoScriptError)
-                    ]
-                    again = await self._trip([("EVAL", SCRIPT, *commands[n]) for n in forgot])
-                    for n, answer in zip(forgot, again, strict=True):
-                        answers[n] = answer
-            for answer in answers[: len(answers) - optional]:
-                if isinstance(answer, Exception):
-                    raise answer
-        except TimeoutError as error:
-            raise Unavailable(f"{self._doing(doing)}: no answer within {CALL_SECONDS:g} s") from error
-        except exceptions.RedisError as error:
-            raise _translated(self._doing(doing), error) from error
-        return answers
+        async with self._calling("info"):
+            info, saves = await self._trip([("INFO",), ("CONFIG GET", "save")])
+            [told] = _all_done([info])
+        return {**told, **({} if isinstance(saves, Exception) else saves)}
 
     async def _trip(self, commands: Iterable[tuple[Any, ...]]) -> list[Any]:
+        """What is answered to each command, be it an error; none take no trip."""
         pipeline = self.client.pipeline(transaction=False)
         for command in commands:
             pipeline.execute_command(*command)
         return await pipeline.execute(raise_on_error=False)
 
-    def _doing(self, doing: str) -> str:
-        return f"Redis {doing} on {self._place}"
+    @asynccontextmanager
+    async def _calling(self, call: str) -> AsyncIterator[None]:
+        doing = f"Redis {call} on {self._place}"
+        try:
+            async with asyncio.timeout(CALL_SECONDS):
+                yield
+        except TimeoutError as error:
+            raise Unavailable(f"{doing}: no answer within {CALL_SECONDS:g} s") from error
+        except exceptions.RedisError as error:
+            raise _translated(doing, error) from error
 
 
 def without_password(url: str) -> str:
@@ -192,7 +177,9 @@ def _pool(url: str) -> BlockingConnectionPool:
     shown = without_password(url)
     parts = urlsplit(url)
     if parts.scheme not in ("redis", "rediss") or not parts.hostname:
-        raise Refused(f"{shown} is no address of a Redis: it must be redis://host:port or rediss://host:port.")
+        raise Refused(
+            f"{shown} is no address of a Redis: it must be redis://host:port or rediss://host:port."
+        )
     allowed = TLS_OPTIONS if parts.scheme == "rediss" else frozenset()
     if unknown := sorted({name for name, _ in parse_qsl(parts.query)} - allowed):
         raise Refused(
@@ -214,6 +201,14 @@ def _pool(url: str) -> BlockingConnectionPool:
         )
     except ValueError:
         raise Refused(f"{shown}: the port or an option is not understood.") from None
+
+
+def _all_done(answers: list[Any]) -> list[Any]:
+    """*answers*, unless one is an error: that is raised."""
+    for answer in answers:
+        if isinstance(answer, Exception):
+            raise answer
+    return answers
 
 
 def _by_tag(keys: Sequence[bytes]) -> list[list[int]]:
@@ -238,8 +233,13 @@ def _translated(doing: str, error: exceptions.RedisError) -> OutsideError:
     text = f"{doing}: {_words(error)}"
     if isinstance(error, CREDENTIALS):
         return Refused(f"{text} Give the right user and password in the URL.")
-    if isinstance(_cause(error), ssl.SSLCertVerificationError):
-        return Refused(f"{text} Trust the server's certificate authority: ?ssl_ca_certs=file in the URL.")
+    match (
+        error.__cause__ or error.__context__
+    ):  # what the system said; redis-py does not always name it as the cause
+        case ssl.SSLCertVerificationError():
+            return Refused(f"{text} Trust the server's certificate authority: ?ssl_ca_certs=file in the URL.")
+        case FileNotFoundError():
+            return Refused(f"{text} A file that the URL's options name is not there.")
     advice = next((f" {words}" for kind, words in ADVICE.items() if isinstance(error, kind)), "")
     if isinstance(error, PASSING):
         return Unavailable(f"{text}{advice or ' Check the address, the network and the server.'}")
@@ -252,8 +252,3 @@ def _words(error: exceptions.RedisError) -> str:
     """What the server or redis-py said, in one line with a full stop; the class where it said nothing."""
     words = " ".join(str(error).split())[:300] or type(error).__name__
     return words if words.endswith(".") else f"{words}."
-
-
-def _cause(error: BaseException) -> BaseException | None:
-    """What the system said, which redis-py wraps without naming it as the cause."""
-    return error.__cause__ or error.__context__

@@ -10,7 +10,7 @@ from aiobotocore.config import AioConfig
 from botocore import exceptions
 
 from worker.adapters.aws_errors import aws_call
-from worker.core.errors import Refused
+from worker.adapters.aws_session import opened
 from worker.core.notifications import Notification, Notifications
 
 if TYPE_CHECKING:
@@ -32,15 +32,8 @@ async def open_bucket_client(session: aioboto3.Session) -> "AsyncIterator[S3Clie
         read_timeout=READ_SECONDS,
         retries={"max_attempts": 2, "mode": "standard"},
     )
-    try:
-        opening = session.client("s3", config=config)
-        client = await opening.__aenter__()
-    except (exceptions.BotoCoreError, ValueError) as error:
-        raise Refused(f"The S3 client cannot be made: {error}. Check the AWS settings.") from error
-    try:
+    async with opened("S3", lambda: session.client("s3", config=config)) as client:
         yield client
-    finally:
-        await opening.__aexit__(None, None, None)
 
 
 class S3Buckets:

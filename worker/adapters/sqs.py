@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 import aioboto3
 from aiobotocore.config import AioConfig
-from botocore import exceptions
 
 from worker.adapters.aws_errors import aws_call, short_code
+from worker.adapters.aws_session import opened
 from worker.core.errors import OutsideError, Refused
 from worker.core.model import Message
 from worker.core.queueing import Failure, Outgoing
@@ -61,17 +61,8 @@ async def open_queue_client(session: aioboto3.Session) -> "AsyncIterator[SQSClie
         max_pool_connections=50,
         retries={"max_attempts": 2, "mode": "standard"},
     )
-    try:
-        opening = session.client("sqs", config=config)
-        client = await opening.__aenter__()
-    except exceptions.NoRegionError as error:
-        raise Refused("The SQS client has no region: set AWS_REGION.") from error
-    except (exceptions.BotoCoreError, ValueError) as error:
-        raise Refused(f"The SQS client cannot be made: {error}. Check the AWS settings.") from error
-    try:
+    async with opened("SQS", lambda: session.client("sqs", config=config)) as client:
         yield client
-    finally:
-        await opening.__aexit__(None, None, None)
 
 
 class SqsQueue:

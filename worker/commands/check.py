@@ -1,7 +1,7 @@
 """``darwin-worker check``: the settings in force, and everything that `run` needs tried for real.
 
 Nothing is received from the queues or sent to them, and nothing is registered; the ledger is opened as `run` opens it,
-which makes its file. What does not depend on each other is tried at once and whatever became of the rest. Every call has
+which makes its file, and ``--create`` makes its DynamoDB table. What does not depend on each other is tried at once and whatever became of the rest. Every call has
 its deadline in its adapter.
 """
 
@@ -10,9 +10,7 @@ import asyncio
 import errno
 import io
 import os
-import sqlite3
 import sys
-import time
 from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -24,8 +22,8 @@ from worker import logs
 from worker.adapters.aws_session import aws_session
 from worker.adapters.darwin import DarwinApi
 from worker.adapters.s3 import S3Buckets, open_bucket_client
-from worker.adapters.sqlite_ledger import HELD, SqliteLedger
 from worker.adapters.sqs import SqsQueue, open_queue_client
+from worker.commands.check_ledger import look_at_ledger
 from worker.core.checks import (
     Finding,
     Level,
@@ -63,7 +61,7 @@ NOBODYS = Message("check", "a-handle-that-no-message-has", "", 1)
 STYLES = {Level.OK: "green", Level.NOTE: "yellow", Level.WRONG: "bold red"}
 
 
-def main(_arguments: argparse.Namespace) -> int:
+def main(arguments: argparse.Namespace) -> int:
     settings = load_settings(os.environ)
     wanted = load_routes(settings)
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -73,19 +71,19 @@ def main(_arguments: argparse.Namespace) -> int:
     for name, value in describe(settings):
         console.print(Text(f"{name}={value}"))
     console.print()
-    findings = asyncio.run(look(settings, wanted))
+    findings = asyncio.run(look(settings, wanted, create=arguments.create))
     _show(console, findings)
     return 1 if any(finding.level is Level.WRONG for finding in findings) else 0
 
 
-async def look(settings: Settings, wanted: Wanted) -> list[Finding]:
-    """All findings, in an order that reads well."""
+async def look(settings: Settings, wanted: Wanted, *, create: bool = False) -> list[Finding]:
+    """All findings, in an order that reads well. *create*: make the DynamoDB table of the ledger if it is missing."""
     metrics = Metrics(CollectorRegistry())  # what adapters count by; nobody looks at it here
     routes = [*wanted.routes, *([wanted.otherwise] if isinstance(wanted.otherwise, Route) else [])]
     async with asyncio.TaskGroup() as tasks:
         queues = tasks.create_task(_queues(settings, metrics), name="queues")
         darwin = tasks.create_task(_darwin(settings, routes, metrics), name="darwin")
-        ledger = tasks.create_task(_ledger(settings), name="ledger")
+        ledger = tasks.create_task(look_at_ledger(settings.ledger, create=create), name="ledger")
         web_port = tasks.create_task(_web_port(settings.web), name="web port")
     of_queues, queue_arn = queues.result()
     of_darwin, storages = darwin.result()
@@ -94,7 +92,7 @@ async def look(settings: Settings, wanted: Wanted) -> list[Finding]:
         *of_queues,
         *of_darwin,
         *await _events(queue_arn, wanted.routes, storages),
-        ledger.result(),
+        *ledger.result(),
         web_port.result(),
     ]
 
@@ -282,18 +280,6 @@ async def _events_of(
 
 
 # This machine
-
-
-async def _ledger(settings: Settings) -> Finding:
-    path = settings.ledger.path
-    try:
-        async with SqliteLedger.open(path, time.time):
-            return ok("ledger", f"{path} can be written, and nobody holds it")
-    except OutsideError as error:
-        cause = error.__cause__
-        if isinstance(cause, sqlite3.Error) and cause.sqlite_errorcode & 0xFF in HELD:
-            return note("ledger", f"{path} is held by another process. If that is not this worker: {error}")
-        return wrong("ledger", f"{error} WORKER_LEDGER__URL says where it is.")
 
 
 async def _web_port(web: Web) -> Finding:

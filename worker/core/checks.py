@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
+from pathlib import PurePath
 
 from worker.core.darwin import Storage
 from worker.core.model import Mode
@@ -148,6 +149,45 @@ def _seconds(attributes: Mapping[str, str], name: str) -> int | None:
 def _days(seconds: int) -> str:
     days, rest = divmod(seconds, DAY)
     return f"{seconds} seconds" if rest else "1 day" if days == 1 else f"{days} days"
+
+
+# Where the ledger's file lies
+
+PASSING = frozenset({"aufs", "overlay", "ramfs", "tmpfs"})
+"""File systems that end with their container, or with the machine."""
+
+POD = "kubernetes.io~empty-dir"
+"""What the path of an emptyDir holds on its node; it ends with its pod."""
+
+
+def judge_ledger_file(path: PurePath, mounts: str) -> Finding:
+    """*path*, absolute, was opened as the ledger. *mounts*: /proc/self/mountinfo (proc(5)); empty where there is none."""
+    kind, root = _mount_of(path, mounts)
+    if kind in PASSING or POD in root:
+        where = (
+            "an emptyDir, which ends with its pod"
+            if POD in root
+            else f"{kind}, which ends with its container"
+        )
+        return note(
+            "ledger",
+            f"{path} can be written, but lies on {where}: the next one would not know what was registered, and only "
+            "Darwin's unique names would tell its duplicates. Mount a volume there, or use a ledger in Redis or DynamoDB",
+        )
+    return ok("ledger", f"{path} can be written, and nobody holds it")
+
+
+def _mount_of(path: PurePath, mounts: str) -> tuple[str, str]:
+    """The type of the file system that *path* lies on, and what of it is mounted there."""
+    kind, root, longest = "", "", -1
+    for line in mounts.splitlines():
+        before, _, after = line.partition(" - ")
+        fields = before.split(" ")
+        point = PurePath(fields[4].replace("\\040", " "))
+        # Of two mounts on one point the later one is seen.
+        if path.is_relative_to(point) and len(point.parts) >= longest:
+            kind, root, longest = after.split(" ")[0], fields[3], len(point.parts)
+    return kind, root
 
 
 # What Darwin tells of its team
