@@ -110,6 +110,32 @@ async def test_a_takeover_whose_answer_was_lost_is_still_told_of(
     assert await ledger.claim([CAT_CLAIM], "us", 50) == [Granted(since=1000.0, lapsed=None)]
 
 
+async def test_a_takeover_whose_answer_was_lost_is_told_of_after_an_outage_too(
+    ledger: DynamodbLedger, table: DynamodbTable, clock: Clock
+) -> None:
+    """Law 1."""
+
+    def cut(model: Any, **_: object) -> None:
+        if model.name == "BatchExecuteStatement" and len(heard) > 1:
+            raise ConnectionClosedError(endpoint_url="the store")
+        heard.append(model.name)
+
+    await ledger.claim([CAT_CLAIM], "they", 50)
+    clock.time = 1050.0
+    with lost_answers(table.client), pytest.raises(Unavailable):
+        await ledger.claim([CAT_CLAIM], "us", 50)
+    heard: list[str] = []
+    table.client.meta.events.register("before-call.dynamodb", cut)
+    with pytest.raises(Unavailable):
+        await ledger.claim([CAT_CLAIM], "us", 50)
+    assert heard == ["BatchExecuteStatement", "BatchGetItem"]
+    table.client.meta.events.unregister("before-call.dynamodb", cut)
+    [granted] = await ledger.claim([CAT_CLAIM], "us", 50)
+    assert isinstance(granted, Granted)
+    assert granted.lapsed
+    assert granted.lapsed.token == "they"
+
+
 async def test_a_takeover_that_the_sdk_asked_for_twice_is_told_of(
     ledger: DynamodbLedger, table: DynamodbTable, clock: Clock
 ) -> None:

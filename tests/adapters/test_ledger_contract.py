@@ -85,12 +85,26 @@ async def test_a_lapsed_claim_is_taken_over_and_told_of(ledger: Ledger, clock: C
     """Law 1: a lapsed claim means that its request may have been sent."""
     await ledger.claim([CAT_CLAIM], "they", 50)
     clock.time = 1050.0
-    [granted] = await ledger.claim([Claim(CAT, NEW_CAT_OBJECT)], "us", 50)
+    [granted] = await ledger.claim([CAT_CLAIM], "us", 50)
     lapsed = Entry(CAT_OBJECT, registered=False, token="they", since=1000, at=1000, expires_in=0)
     assert granted == Granted(since=1000.0, lapsed=lapsed)
     assert await entry(ledger) == Entry(
-        NEW_CAT_OBJECT, registered=False, token="us", since=1000, at=1050, expires_in=50
+        CAT_OBJECT, registered=False, token="us", since=1000, at=1050, expires_in=50
     )
+
+
+@pytest.mark.parametrize("token", ["they", "us"])
+async def test_a_claim_that_was_left_for_another_object_is_not_overwritten_before_darwin_was_asked(
+    ledger: Ledger, clock: Clock, token: str
+) -> None:
+    """Law 1: the claim holds the object; a ledger that forgot it would call the item another object's."""
+    await ledger.claim([CAT_CLAIM], token, 50)
+    clock.time = 1050.0
+    left = Entry(CAT_OBJECT, registered=False, token=token, since=1000, at=1000, expires_in=0)
+    assert await ledger.claim([Claim(CAT, NEW_CAT_OBJECT)], "us", 50) == [Denied(left)]
+    asked = Claim(CAT, NEW_CAT_OBJECT, supersedes=left.at)
+    assert await ledger.claim([asked], "us", 50) == [Granted(since=1050.0, lapsed=None)]
+    assert (await entry(ledger)).object == NEW_CAT_OBJECT
 
 
 async def test_a_lapsed_claim_is_still_there_to_be_looked_up(ledger: Ledger, clock: Clock) -> None:
@@ -300,10 +314,10 @@ async def test_one_call_may_name_many_datasets(ledger: Ledger) -> None:
 
 
 async def test_one_identity_twice_in_a_call_is_handled_one_after_the_other(ledger: Ledger) -> None:
-    assert await ledger.claim([CAT_CLAIM, Claim(CAT, NEW_CAT_OBJECT)], "us", 50) == [
-        Granted(1000.0),
-        Granted(1000.0),
-    ]
+    [first, second] = await ledger.claim([CAT_CLAIM, Claim(CAT, NEW_CAT_OBJECT)], "us", 50)
+    assert first == Granted(1000.0)
+    assert isinstance(second, Denied)
+    assert second.entry.object == CAT_OBJECT
     await ledger.register([CAT_CLAIM, Claim(CAT, NEW_CAT_OBJECT)], "us")
     assert (await entry(ledger)).object == NEW_CAT_OBJECT
     assert [held == await entry(ledger) for held in await ledger.look_up([CAT, CAT])] == [True, True]

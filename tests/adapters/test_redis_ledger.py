@@ -1,6 +1,5 @@
 """What the Redis ledger promises beyond the port: its keys, its clock, how long it remembers, and how it travels."""
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 
@@ -11,7 +10,7 @@ from tests.servers import RedisServer, running_redis
 from worker.adapters.redis_ledger import RedisLedger
 from worker.adapters.redis_store import RedisStore, Swap
 from worker.core.claims import Claim, Denied, Granted
-from worker.core.errors import OutsideError, Refused, Unavailable
+from worker.core.errors import Refused, Unavailable
 from worker.core.model import Identity, S3Object
 
 CAT = Identity("acme", "intake", "/animals", "cat.jpg")
@@ -247,9 +246,9 @@ async def test_on_a_cluster_a_call_of_many_datasets_names_one_slot_at_a_time(clu
     identities = [claim.identity for claim in claims]
     with cluster.client() as client:
         client.execute_command("CLUSTER ADDSLOTS", *range(16384))  # type: ignore[no-untyped-call]  # redis-py has no types here
+    cluster.until_said("Cluster state changed: ok")
     async with RedisStore.open(cluster.url) as store:
         ledger = RedisLedger(store)
-        await until_up(ledger)
         assert all(isinstance(result, Granted) for result in await ledger.claim(claims, "us", 50))
         await ledger.register(claims[::2], "us")
         await ledger.release(identities, "us")
@@ -260,15 +259,3 @@ async def test_a_cluster_that_is_down_is_unavailable(cluster: RedisServer) -> No
     async with RedisStore.open(cluster.url) as store:
         with pytest.raises(Unavailable, match="Hash slot not served"):
             await RedisLedger(store).claim([CLAIM], "us", 50)
-
-
-async def until_up(ledger: RedisLedger) -> None:
-    """A cluster's node takes no commands in its first two seconds."""
-    async with asyncio.timeout(10):
-        while True:
-            try:
-                await ledger.look_up([CAT])
-            except OutsideError:
-                await asyncio.sleep(0.01)
-            else:
-                return

@@ -26,6 +26,7 @@ class Darwin:
 
     refuses: Callable[[Lane, int], bool] = lambda _lane, _number: False
     fails: Callable[[Lane, int], bool] = lambda _lane, _number: False
+    too_large: Callable[[Lane, int], bool] = lambda _lane, _number: False
     largest: int = 100
     full_until: float = 0.0
     requests: list[tuple[float, Batch]] = field(default_factory=list)
@@ -78,7 +79,7 @@ class Simulation:
 
     def answer(self, batch: Batch) -> None:
         items, sent = list(batch.items), numbers(batch.items)
-        if len(items) > self.darwin.largest:
+        if len(items) > self.darwin.largest or any(self.darwin.too_large(batch.lane, n) for n in sent):
             self.team.too_large(batch)
             self.end(self.team.refused(batch, items, "413", self.now))
         elif any(self.darwin.fails(batch.lane, number) for number in sent):

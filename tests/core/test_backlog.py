@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.backlog import Fitness, LaneBacklog, OpenItem
+from worker.core.backlog import Batch, Fitness, LaneBacklog, OpenItem
 from worker.core.model import Item, Lane, RecordId, S3Object
 from worker.core.trial import Trial
 
@@ -74,6 +74,29 @@ def test_items_on_trial_return_to_the_head_when_it_ends() -> None:
     assert list(lane.ready) == [first, second, third]
     assert lane.failures == 0
     assert lane.trial is None
+
+
+def test_the_witness_is_the_newest_item_until_something_of_the_trial_passed_and_then_a_batch() -> None:
+    lane = backlog(*items(5))
+    lane.size, lane.trial = 3, Trial()
+    assert [item.record.message for item in lane.witnesses()] == [4]
+    lane.trial.lane_passed(None)
+    assert [item.record.message for item in lane.witnesses()] == [0, 1, 2]
+    assert [item.record.message for item in lane.witnesses()] == [3]
+
+
+@given(st.integers(1, 40))
+def test_the_window_is_four_times_what_was_under_way_with_the_last_one_that_passed(count: int) -> None:
+    lane = backlog()
+    assert lane.window == 2
+    batches = [Batch(LANE, []) for _ in range(count)]
+    for batch in batches:
+        lane.leaves(batch, 0.0)
+    assert lane.window_full == (count >= 2)
+    lane.passed(batches[0])
+    assert (len(lane.under_way), lane.window, lane.window_full) == (count - 1, 4 * count, False)
+    lane.set_back(batches[-1])
+    assert lane.window == 2
 
 
 def test_what_is_given_back_starts_anew() -> None:

@@ -41,6 +41,7 @@ class Histories(RuleBasedStateMachine):
     def cut(self) -> Cut:
         paused = {lane for lane in LANES if self.team.lanes[lane].pause is not None}
         team_pause = self.team.pause.kind if self.team.pause is not None else None
+        under_way = {lane: len(self.team.lanes[lane].under_way) for lane in LANES}
         cut = self.team.cut(self.now, self.fitness)
         self.ended(cut.gone)
         batch = cut.batch
@@ -56,7 +57,8 @@ class Histories(RuleBasedStateMachine):
         assert team_pause in (None, TeamPauseKind.PLAN_FULL)
         assert batch.probe == (batch.lane in paused or team_pause is not None)
         assert not batch.probe or len(items) == 1
-        self.under_way.append(Batch(batch.lane, list(items), batch.piece, batch.probe))
+        assert batch.probe or batch.piece or under_way[batch.lane] < self.team.lanes[batch.lane].window
+        self.under_way.append(batch)
         return cut
 
     # What happens
@@ -205,17 +207,24 @@ class Histories(RuleBasedStateMachine):
         assert self.team.held == len(self.live)
 
     @invariant()
+    def every_lane_knows_what_is_under_way(self) -> None:
+        for lane in LANES:
+            assert self.team.lanes[lane].under_way == {
+                batch for batch in self.under_way if batch.lane == lane
+            }
+
+    @invariant()
     def what_is_paused_has_no_trial(self) -> None:
         for lane in self.team.lanes.values():
             assert lane.trial is None or (self.team.pause is None and lane.pause is None)
 
     @invariant()
     def a_lane_that_may_send_waits_for_nobody(self) -> None:
-        """No lane stops another: a lane with items, without pause, trial or answer to come has a time."""
+        """No lane stops another: a lane with items, without pause or trial, and with room in its window, has a time."""
         if self.team.pause is not None:
             return
         for lane in self.team.lanes.values():
-            if lane.ready and lane.pause is None and lane.trial is None:
+            if lane.ready and lane.pause is None and lane.trial is None and not lane.window_full:
                 at = self.team.next_at(self.now)
                 assert at is not None
                 assert at <= self.now

@@ -40,6 +40,36 @@ async def test_an_object_that_finds_the_claim_of_another_one_does_not_take_its_i
     assert rig.dead() == [("in/y/a.jpg", "name_collision")]
 
 
+async def test_two_objects_of_one_name_that_are_both_cut_short_get_true_reasons() -> None:
+    """Law 1: the claim that was left for the first object is not overwritten before Darwin was asked whose item it is."""
+    rig = Rig([Route("all", lane(), prefix="in", path="/flat")], visibility=60)
+    rig.fault(kind="drop-answer-after-work", endpoint="register", times=2)
+    rig.upload("in/x/a.jpg")
+    async with rig.running():
+        await asyncio.sleep(0.8)
+        rig.flow.settling.lose(1, "SQS said no")
+        rig.upload("in/y/a.jpg")
+        await asyncio.sleep(2)
+        assert rig.dead() == [("in/y/a.jpg", "name_collision")]
+        await rig.queue.until_empty(within=300)
+    assert rig.outcomes() == {"blocked": 1, "duplicate": 1}
+    [held] = rig.twin.world.teams["acme"].datasets["intake"].items.values()
+    assert [file.storage_key for file in held.files] == ["in/x/a.jpg"]
+
+
+async def test_a_claim_that_sent_nothing_goes_to_another_object_once_darwin_was_asked() -> None:
+    rig = Rig([Route("all", lane(), prefix="in", path="/flat")], visibility=60)
+    rig.fault(kind="status", status=503, work="none", endpoint="register", times=1)
+    rig.upload("in/x/a.jpg")
+    async with rig.running():
+        await asyncio.sleep(0.8)
+        rig.flow.settling.lose(1, "SQS said no")
+        rig.upload("in/y/a.jpg")
+        await rig.queue.until_empty(within=300)
+    assert rig.dead() == [("in/x/a.jpg", "name_collision")]
+    assert rig.items() == {"intake": ["/flat/a.jpg"]}
+
+
 async def test_an_item_that_no_answer_ever_names_is_looked_for_before_it_is_given_up() -> None:
     """Row: 2xx, in neither list: ask the item list."""
     rig = rig_of()

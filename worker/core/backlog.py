@@ -13,6 +13,17 @@ from worker.core.model import Item, Lane, Reason, RecordId
 if TYPE_CHECKING:
     from worker.core.trial import Piece, Trial
 
+FIRST_WINDOW = 2
+"""Requests that a lane may have under way until one passes: a lane that is refused wholly is found out by as few as if
+answers came at once.
+"""
+
+GROWTH = 4
+"""A request that passes allows this many times the requests that were under way with it. Quick answers never feel the
+window, answers of twenty seconds fill a quota of a hundred a minute after two of them, and a sudden outage meets few
+times what the lane lately needed.
+"""
+
 
 @dataclass(slots=True, eq=False)
 class OpenItem:
@@ -90,6 +101,9 @@ class LaneBacklog:
 
     *lone_answers*: what the last items got that ended alone though nothing of the lane had passed; none since it
     passed.
+
+    *under_way*: the batches without an answer. *window*: while there are as many, no ordinary batch leaves; trials and
+    probes have their own bounds.
     """
 
     lane: Lane
@@ -99,6 +113,8 @@ class LaneBacklog:
     pause: Pause | None = None
     held: int = 0
     served_at: float = float("-inf")
+    under_way: set[Batch] = field(default_factory=set)
+    window: int = FIRST_WINDOW
     failures: int = 0
     lone_answers: deque[str] = field(default_factory=lambda: deque(maxlen=2))
     _later: list[tuple[float, int, OpenItem]] = field(default_factory=list)
@@ -112,6 +128,25 @@ class LaneBacklog:
         if self.pause is None or self.pause.confirmed is not None:
             return False
         return self.pause.kind is not PauseKind.MISSING or not self.held
+
+    @property
+    def window_full(self) -> bool:
+        return len(self.under_way) >= self.window
+
+    def leaves(self, batch: Batch, now: float) -> None:
+        """The batch is under way from now on, until it passes, sets the lane back, or nothing is said about it."""
+        self.served_at = now
+        self.under_way.add(batch)
+
+    def passed(self, batch: Batch) -> None:
+        """Darwin took the request: the window grows, or shrinks, to what the lane makes use of."""
+        self.window = max(FIRST_WINDOW, GROWTH * len(self.under_way))
+        self.under_way.discard(batch)
+
+    def set_back(self, batch: Batch) -> None:
+        """The request was refused, or failed: the lane begins anew."""
+        self.window = FIRST_WINDOW
+        self.under_way.discard(batch)
 
     def add_later(self, item: OpenItem, at: float) -> None:
         self._sequence += 1
@@ -147,6 +182,14 @@ class LaneBacklog:
         else:
             self.ready.extendleft(reversed(kept))
         return taken, gone
+
+    def witnesses(self) -> list[OpenItem]:
+        """Who goes next for a trial that has nothing left to send: the newest item alone, or an ordinary batch when
+        something of the trial passed before, for then it costs no token more.
+        """
+        if self.trial is None or not self.trial.passed:
+            return [self.ready.pop()]
+        return [self.ready.popleft() for _ in range(min(self.size, len(self.ready)))]
 
     def give_back(self, items: Sequence[OpenItem]) -> None:
         """Items that were sent or on trial are first in the backlog again, and start anew."""

@@ -32,8 +32,8 @@ class Entry:
 class Claim:
     """A wish to hold *identity* for *object*.
 
-    *supersedes* names the registered entry (by its *at*) that this claim may replace: Darwin was asked and does
-    not hold the item any more.
+    *supersedes* names the entry (by its *at*) that this claim may replace: Darwin was asked, and does not hold the item
+    that was registered, or that another object's claim may have sent.
     """
 
     identity: Identity
@@ -59,18 +59,21 @@ class Denied:
 
 
 def decide(held: Entry | None, claim: Claim, token: str, now: float) -> Granted | Denied:
-    """What a ledger answers to *claim* by *token* at *now* (Unix seconds) when it holds *held* under the identity."""
-    match held:
-        case None:
-            return Granted(since=now)
-        case Entry(registered=True):
-            return Granted(since=now) if claim.supersedes == held.at else Denied(held)
-        case _ if held.token == token:
-            return Granted(since=held.since)
-        case _ if held.expires_in > 0:
-            return Denied(held)
-        case _:
-            return Granted(since=held.since, lapsed=held)
+    """What a ledger answers to *claim* by *token* at *now* (Unix seconds) when it holds *held* under the identity.
+
+    A claim that was left, lapsed or ours, goes to its own object: what its request made is ours. To another object it
+    goes only when Darwin was asked, for the ledger would forget whose item it is.
+    """
+    if held is None:
+        return Granted(since=now)
+    live = not held.registered and held.token != token and held.expires_in > 0
+    if live:
+        return Denied(held)
+    if claim.supersedes == held.at:
+        return Granted(since=now)
+    if held.registered or not held.object.same_as(claim.object):
+        return Denied(held)
+    return Granted(since=held.since, lapsed=None if held.token == token else held)
 
 
 def known(entry: Entry, wanted: S3Object) -> Outcome:

@@ -124,6 +124,8 @@ class TeamLanes:
 
     @staticmethod
     def _must_wait(lane: LaneBacklog) -> bool:
+        if lane.window_full:
+            return True
         return lane.trial is not None and (lane.trial.waits() or lane.failures >= FAILURES_IN_A_ROW)
 
     # One token, one batch
@@ -165,8 +167,8 @@ class TeamLanes:
         taken, gone = lane.take(1, fitness, newest=True)
         cut.gone += gone
         if taken:
-            lane.served_at = now
             cut.batch = Batch(lane.lane, taken, probe=True)
+            lane.leaves(cut.batch, now)
         return cut.batch is not None
 
     def _cut_ordinary(
@@ -183,8 +185,8 @@ class TeamLanes:
         taken, gone = lane.take(lane.size, fitness)
         cut.gone += gone
         if taken:
-            lane.served_at = now
             cut.batch = Batch(lane.lane, taken)
+            lane.leaves(cut.batch, now)
         return cut.batch is not None
 
     @staticmethod
@@ -199,8 +201,8 @@ class TeamLanes:
             cut.gone += [item for item, how in fit if how is Fitness.GONE]
             piece.items = [item for item, how in fit if how is not Fitness.GONE]
             if piece.items and all(how is Fitness.SEND for item, how in fit if how is not Fitness.GONE):
-                lane.served_at = now
                 cut.batch = Batch(lane.lane, piece.items, piece=piece)
+                lane.leaves(cut.batch, now)
                 return True
             trial.put_back(piece, piece.items, now + HOLD)
             if trial.halted:
@@ -212,6 +214,7 @@ class TeamLanes:
     def passed(self, batch: Batch, now: float) -> list[Ended]:
         """Darwin took the request, whatever it said of the single items. Nothing is paused any more."""
         lane = self.lanes[batch.lane]
+        lane.passed(batch)
         self._failures, self._passed_at, lane.failures = 0, now, 0
         self.pause = lane.pause = None
         if len(batch.items) >= lane.size:
@@ -222,6 +225,7 @@ class TeamLanes:
     def refused(self, batch: Batch, items: list[OpenItem], signature: str, now: float) -> list[Ended]:
         """Darwin would not take the request as it was: 400, 413, 414, 422."""
         lane = self.lanes[batch.lane]
+        lane.set_back(batch)
         self._failures = lane.failures = 0
         if batch.probe and lane.pause is not None and lane.pause.kind is not PauseKind.REFUSED:
             lane.pause = None  # what is refused was found, and did not fail
@@ -232,13 +236,17 @@ class TeamLanes:
         return self._judged(lane, self._trial(lane).refused(batch.piece, items, signature), now)
 
     def too_large(self, batch: Batch) -> None:
-        """413 or 414: the lane's next requests are half as large; they grow again as they pass."""
-        lane = self.lanes[batch.lane]
-        lane.size = max(1, min(lane.size, len(batch.items) // 2))
+        """413 or 414: the lane's next requests are half as large; they grow again as they pass. A piece on trial says
+        nothing of the others: it may be one item that is too large.
+        """
+        if batch.piece is None:
+            lane = self.lanes[batch.lane]
+            lane.size = max(1, min(lane.size, len(batch.items) // 2))
 
     def failed(self, batch: Batch, items: list[OpenItem], now: float, not_before: float) -> list[Ended]:
         """No clear answer: the items are tried again, not before *not_before*."""
         lane = self.lanes[batch.lane]
+        lane.set_back(batch)
         if self._failures == 0:
             self._failing_since = now
         self._failures += 1
@@ -253,6 +261,7 @@ class TeamLanes:
     def unsaid(self, batch: Batch, items: list[OpenItem], now: float) -> None:
         """The answer says nothing about these items: they go next, as if the request had not been sent."""
         lane = self.lanes[batch.lane]
+        lane.under_way.discard(batch)
         if lane.trial is not None and lane.trial.put_back(batch.piece, items):
             if lane.trial.halted:
                 lane.end_trial()
@@ -285,16 +294,18 @@ class TeamLanes:
         if trial is None or not trial.halted:
             return ended
         if trial.alone and lane.ready:
-            trial.hear(lane.ready.pop())
+            trial.hear(lane.witnesses())
             return ended
         lane.trial = None
         return ended + self._without_witness(lane, trial, now)
 
     def _without_witness(self, lane: LaneBacklog, trial: Trial, now: float) -> list[Ended]:
-        """Items stood alone, nothing of the lane passed, and nothing is left to try."""
+        """Items stood alone, nothing of the lane passed since, and nothing is left to try."""
         ended: list[Ended] = []
         for item, said in trial.alone:
-            if said == UNCLEAR and self._passed_at < now - FAILING_FOR:
+            if trial.passed:
+                ended.append((item, self._guilty(item)))
+            elif said == UNCLEAR and self._passed_at < now - FAILING_FOR:
                 item.failures_alone = 0
                 lane.add_later(item, now + PROBE_EVERY)
             else:

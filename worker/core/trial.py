@@ -1,10 +1,11 @@
 """Finding the guilty item of a batch that Darwin would not take (answer table: 413 to 422, and 5xx).
 
 A trial belongs to one lane and sends one piece at a time. A refused piece is halved, depth first, until an item
-stands alone. Whether a lone refused item is guilty, or its lane is, shows in the others: once anything of the lane
-passes, every item refused alone is guilty; when the third item alone gets the same answer and nothing has passed,
-the fault is the lane's. After the first lone refusal the next witnesses are single items from the far ends, so that
-a few bad neighbours at one end do not condemn the lane.
+stands alone. Whether a lone refused item is guilty, or its lane is, shows in what comes after it: once anything of
+the lane passes, every item refused alone is guilty; when the third item alone gets the same answer and nothing has
+passed between, the fault is the lane's. Where something of the trial passed before, it takes the sixth: guilty
+neighbours are likely then, and a lane that went bad since is still found out before its items are blamed. The next
+witnesses are single items from far away, so that a few bad neighbours do not condemn the lane.
 
 A piece that failed without a clear answer is tried again whole once, then halved; an item alone five times.
 
@@ -18,7 +19,7 @@ from dataclasses import dataclass, field
 from worker.core.backlog import OpenItem
 
 TRIES_ALONE = 5
-WITNESSES = 3
+WITNESSES, WITNESSES_AFTER_A_PASS = 3, 6
 
 UNCLEAR = "no clear answer"
 """What an item stood alone with when it was not refused but failed."""
@@ -37,7 +38,7 @@ class Piece:
 class Findings:
     """What a trial found out by one answer.
 
-    *guilty*: these items are alone at fault. *lane_at_fault*: the answer that three witnesses got; the trial is over
+    *guilty*: these items are alone at fault. *lane_at_fault*: the answer that all witnesses got; the trial is over
     and :meth:`Trial.end` gives all items back.
     """
 
@@ -88,9 +89,9 @@ class Trial:
                 return self._under_way
         return None
 
-    def hear(self, witness: OpenItem) -> None:
-        """An item from outside the trial goes next, alone."""
-        self._stack.append(Piece([witness]))
+    def hear(self, witnesses: list[OpenItem]) -> None:
+        """Items from outside the trial go next, in one request."""
+        self._stack.append(Piece(witnesses))
 
     def put_back(self, piece: Piece | None, items: list[OpenItem], not_before: float = 0.0) -> bool:
         """Nothing was said about the piece: what is left of it goes on top again. False when it is not under way here."""
@@ -149,16 +150,16 @@ class Trial:
         return ours
 
     def _stood_alone(self, item: OpenItem, signature: str) -> Findings:
-        if self.passed:
-            return Findings(guilty=[item])
         self.alone.append((item, signature))
-        if [*self._earlier, *(said for _, said in self.alone)].count(signature) >= WITNESSES:
+        needed = WITNESSES_AFTER_A_PASS if self.passed else WITNESSES
+        if [*self._earlier, *(said for _, said in self.alone)].count(signature) >= needed:
             return Findings(lane_at_fault=signature)
-        self._call_witness()
+        if not self.passed or len(self.alone) > 1:
+            self._call_witness()
         return Findings()
 
     def _call_witness(self) -> None:
-        """Let a single item go next: first the one farthest from the item that stood alone, then one of the middle."""
+        """Let a single item go next: first the one farthest from the item that stood alone, then one of a middle."""
         if not self._stack:
             return
         far = self._stack[0] if len(self.alone) == 1 else max(self._stack, key=lambda p: len(p.items))

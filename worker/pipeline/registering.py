@@ -286,7 +286,7 @@ class Registering:
         """Darwin holds these items through us, or we adopt them: true whatever became of our claim or lease."""
         if not ended:
             return
-        claims = [_held_for(item, outcome) for item, outcome in ended]
+        claims = [Claim(item.item.identity, item.item.object) for item, _ in ended]
         for failures in count(1):
             try:
                 with self._context.metrics.ledger_seconds.labels(call="register").time():
@@ -299,7 +299,7 @@ class Registering:
                 break
         for item, outcome in ended:
             account.lanes.forget(item)
-            self._settling.settle_item(item, _for_our_object(item, outcome))
+            self._settling.settle_item(item, outcome)
 
     async def end(self, account: Account, ended: list[Ended]) -> None:
         """Not to be tried again: not registered, unless Darwin's list shows what an answer that never came would have
@@ -357,18 +357,3 @@ class Registering:
 def _maybe_sent(item: OpenItem) -> bool:
     """Whether an earlier request may have registered the item: ours without a clear answer, or another holder's."""
     return item.unclear or item.lapsed is not None
-
-
-def _held_for(item: OpenItem, outcome: Outcome) -> Claim:
-    """What Darwin's item points at: the object of the claim under which it was sent."""
-    before = item.lapsed is not None and outcome.reason is Reason.PROVEN_OURS
-    return Claim(item.item.identity, item.lapsed.object if before and item.lapsed else item.item.object)
-
-
-def _for_our_object(item: OpenItem, outcome: Outcome) -> Outcome:
-    """An item proven ours by another holder's lapsed claim may have been sent for another object than this one."""
-    if outcome.reason is not Reason.PROVEN_OURS or item.lapsed is None:
-        return outcome
-    if item.lapsed.object.same_as(item.item.object):
-        return outcome
-    return known(item.lapsed, item.item.object)

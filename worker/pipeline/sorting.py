@@ -10,7 +10,7 @@ from itertools import count
 
 from worker.core.backlog import OpenItem
 from worker.core.backoff import backoff
-from worker.core.claims import Entry, is_held, known
+from worker.core.claims import Claim, Entry, is_held, known, proven_ours
 from worker.core.conditions import Name
 from worker.core.darwin import HeldItem
 from worker.core.deadletters import read_history
@@ -126,12 +126,12 @@ class Sorting:
                 self._settling.abandon(item)
             elif entry is None:
                 self._lanes.add(item)
-            elif not entry.registered and self._free(entry):
+            elif not entry.registered and not self._free(entry):
+                self._waiting.add(item)
+            elif not entry.registered and entry.object.same_as(item.item.object):
                 item.since, item.lapsed = entry.since, entry
                 self._lanes.add(item)
-            elif not entry.registered:
-                self._waiting.add(item)
-            elif item.again:
+            elif not entry.registered or item.again:
                 self._doubted.put([(item, entry)])
             else:
                 self._settling.settle_item(item, known(entry, item.item.object))
@@ -141,7 +141,9 @@ class Sorting:
         return entry.expires_in <= 0 or entry.token == self._context.token
 
     async def _ask_about_doubted(self) -> None:
-        """An operator sent these records again: a registered claim counts only if Darwin holds the item."""
+        """An operator sent a record again: a registered claim counts only if Darwin holds the item. Or a claim was left for
+        another object: its request may have made the item.
+        """
         part = f"{PART} doubted"
         while True:
             self._context.heartbeats.beat(part)
@@ -152,16 +154,31 @@ class Sorting:
                 self._context.heartbeats.beat(part)
                 held = await self._asking.held_now([item.item for item, _ in doubted])
                 for item, entry in doubted:
-                    self._decide_doubted(item, entry, held)
+                    await self._decide_doubted(item, entry, held)
 
-    def _decide_doubted(self, item: OpenItem, entry: Entry, held: list[HeldItem] | None) -> None:
+    async def _decide_doubted(self, item: OpenItem, entry: Entry, held: list[HeldItem] | None) -> None:
         if held is None:
             self._waiting.add(item)
-        elif is_held(item.item, held):
+        elif entry.registered and is_held(item.item, held):
             self._settling.settle_item(item, known(entry, item.item.object))
+        elif not entry.registered and proven_ours(item.item, entry.since, held):
+            if await self._write(Claim(item.item.identity, entry.object)):
+                self._settling.settle_item(item, known(entry, item.item.object))
+            else:
+                self._waiting.add(item)
         else:
             item.supersedes = entry.at
             self._lanes.add(item)
+
+    async def _write(self, claim: Claim) -> bool:
+        """Darwin holds this object through us, though whoever claimed it never wrote so."""
+        try:
+            with self._context.metrics.ledger_seconds.labels(call="register").time():
+                await self._ledger.register([claim], self._context.token)
+        except OutsideError as error:
+            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
+            return False
+        return True
 
     async def _entries(self, identities: list[Identity], part: str) -> list[Entry | None]:
         """The ledger's answer, however long it takes: without it nothing can be sent either."""
