@@ -4,7 +4,7 @@ ENGINES := .venv-engines
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check-code lock clean
+.PHONY: help demo test check-code chaos soak fuzz lock clean
 
 help:  ## what can be made here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -20,6 +20,15 @@ check-code: $(VENV)/ready  ## ruff, mypy and import-linter alone
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+chaos: $(VENV)/ready $(ENGINES)/ready  ## three workers, killed at random, on a Darwin that fails (ARGS="--store dynamodb --seed 7")
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+soak: $(VENV)/ready  ## a million records through one worker: does its memory stay flat?
+	$(BIN)/python -m tests.soak $(ARGS)
+
+fuzz: $(VENV)/ready  ## a million mutated bodies through parsing and routing
+	$(BIN)/python -m tests.fuzz $(ARGS)
 
 lock:  ## resolve the pins in requirements/ anew from pyproject.toml (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements/run.txt
