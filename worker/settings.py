@@ -34,8 +34,14 @@ SERVICE_FOLDER = Path("/var/lib/darwin-worker")
 SQS_LONGEST_VISIBILITY = 43_200
 """Seconds; SetQueueAttributes and ChangeMessageVisibility take no more."""
 
-LEASE_MARGIN = 15
-"""Seconds that a lease must outlast one receive and one request, for claiming before and settling after."""
+LEASE_MARGIN = 4
+"""Seconds that a lease must outlast one receive and one request, for something to be sent at all: leases are looked at
+once a second, and the calls to extend and to claim are to be answered in time. With less nothing would be doubled, for
+each request and each verdict asks first whether the lease is still ours (law 3); little would be sent, though.
+"""
+
+EASY_LEASE_MARGIN = 15
+"""With less than this, a slow call or two to SQS or to the ledger cost leases, and so receives."""
 
 STOP_MARGIN = 5
 """Seconds that a stop needs besides the wait of the receive that is under way when it is asked for."""
@@ -222,12 +228,20 @@ def describe(settings: Settings) -> list[tuple[str, str]]:
 
 def cautions(settings: Settings) -> list[str]:
     """What the worker runs with, but the operator should know."""
-    timeout, drain = settings.darwin.request_timeout_seconds, settings.drain_seconds
-    caution = (
-        f"WORKER_DARWIN__REQUEST_TIMEOUT_SECONDS ({timeout:g}) is not below WORKER_DRAIN_SECONDS ({drain:g}): "
-        "a stop may cut a request before its answer, and its items are then sent once more"
-    )
-    return [caution] if timeout >= drain else []
+    queue, timeout, drain = settings.queue, settings.darwin.request_timeout_seconds, settings.drain_seconds
+    told = []
+    if timeout >= drain:
+        told.append(
+            f"WORKER_DARWIN__REQUEST_TIMEOUT_SECONDS ({timeout:g}) is not below WORKER_DRAIN_SECONDS ({drain:g}): "
+            "a stop may cut a request before its answer, and its items are then sent once more"
+        )
+    easy = timeout + queue.wait_seconds + EASY_LEASE_MARGIN
+    if queue.visibility_seconds < easy:
+        told.append(
+            f"WORKER_QUEUE__VISIBILITY_SECONDS is {queue.visibility_seconds}: a slow call to SQS or to the ledger may cost "
+            f"leases, and their messages are then received once more; from {ceil(easy)} on it has room"
+        )
+    return told
 
 
 def shown(name: str) -> str:

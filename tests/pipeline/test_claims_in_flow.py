@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from tests.fakes.rig import rig_of
-from worker.core.claims import Claim
+from tests.pipeline.test_answer_table import plant
+from worker.core.claims import Claim, Entry
 from worker.core.conditions import Name
 from worker.core.errors import Unavailable
 from worker.core.model import Identity, S3Object
@@ -137,3 +138,20 @@ async def test_two_workers_on_one_queue_and_one_ledger_register_each_object_once
     registered = [rig.outcomes().get("registered", 0) for rig in (first, second)]
     assert sum(registered) == 300
     assert sum(rig.outcomes().get("duplicate", 0) for rig in (first, second)) == 300
+
+
+async def test_a_takeover_whose_answer_was_lost_still_asks_whether_the_item_is_ours() -> None:
+    """Row: ALREADY_EXISTS, claim lapsed: asked again, the ledger finds the claim ours and tells of no lapse."""
+    rig = rig_of()
+    gate = rig.ledger.faults.hold("claim")
+    rig.ledger.faults.fail_next("claim", AWAY, done=True)
+    rig.upload("in/a.jpg")
+    async with rig.running():
+        await asyncio.sleep(5)  # the item was looked up, and the ledger held nothing
+        now = rig.now()
+        held = Entry(OBJECT, registered=False, token="dead worker", since=now, at=now)
+        rig.ledger.entries[IDENTITY] = held, now - 1
+        plant(rig, "a.jpg", at=now, key="in/a.jpg")
+        gate.set()
+        await rig.queue.until_empty(within=120)
+    assert rig.outcomes() == {"registered": 1}

@@ -69,10 +69,10 @@ def complaint(worker: Worker, code: int) -> str:
             ),
         ),
         (
-            {"WORKER_QUEUE__VISIBILITY_SECONDS": "20"},
+            {"WORKER_QUEUE__VISIBILITY_SECONDS": "9"},
             (
-                "WORKER_QUEUE__VISIBILITY_SECONDS is 20, but a lease must outlast one receive (1), one request (5) "
-                "and 15 seconds around them; set it to 21 or more"
+                "WORKER_QUEUE__VISIBILITY_SECONDS is 9, but a lease must outlast one receive (1), one request (5) "
+                "and 4 seconds around them; set it to 10 or more"
             ),
         ),
         (

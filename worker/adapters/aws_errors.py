@@ -35,6 +35,11 @@ CREDENTIALS_WRONG = frozenset(
     }
 )
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation"})
+IN_FLIGHT = "OverLimit"
+WHAT_IN_FLIGHT = (
+    "SQS hands out nothing while 120,000 messages of a queue are in flight: see what keeps the workers from finishing "
+    "theirs, and keep WORKER_LIMITS__OPEN_RECORDS times the replicas below that."
+)
 NO_SUCH_QUEUE = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
 NO_SUCH_TABLE = frozenset({"ResourceNotFound", "ResourceNotFoundException"})
 # Of whole requests, and of single statements in DynamoDB's BatchExecuteStatement, whose codes have no "Exception".
@@ -104,6 +109,11 @@ async def aws_call(call: str, target: str, action: str, within: float) -> AsyncI
         raise Unavailable(
             f"{doing}: {_quote(str(error))} Check the network, the region and AWS_ENDPOINT_URL."
         ) from error
+    except RuntimeError as error:
+        # The SDK has no class of its own for credentials that were renewed and have ended all the same.
+        if "credentials are still expired" not in str(error):
+            raise
+        raise Refused(f"{doing}: {error} Renew them where they come from.") from error
 
 
 def short_code(code: str) -> str:
@@ -123,6 +133,8 @@ def _refusal(doing: str, action: str, error: exceptions.ClientError) -> OutsideE
             f"{doing}: {code}. AWS does not accept the credentials: check key, secret, token and clock."
         )
     text = f"{doing}: {full_code}: {_quote(str(details.get('Message', '')))}"
+    if code == IN_FLIGHT:
+        text += f" {WHAT_IN_FLIGHT}"
     if code in TRY_LATER or status >= FIRST_SERVER_ERROR:
         return Unavailable(text)
     if code in DENIED:

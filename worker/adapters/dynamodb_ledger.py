@@ -49,8 +49,8 @@ class DynamodbLedger:
     def __init__(self, table: DynamodbTable) -> None:
         self._table = table
         self._written = -math.inf
-        # Of lapsed claims that we began to take over, when and from whom, until we know whether we did.
-        self._takeovers: dict[str, tuple[float, Granted]] = {}
+        # What we tried to take over from others, by its key and the time of writing, until we know whether we have it.
+        self._takeovers: dict[str, dict[float, Granted]] = {}
         self._claim_new = CLAIM_NEW % table.name
         self._claim_held = CLAIM_HELD % table.name
         self._register_new = REGISTER_NEW % table.name
@@ -116,11 +116,13 @@ class DynamodbLedger:
             for key, there in held.items():
                 granted = results[key] = self._decide(key, there, claims[key], token)
                 if isinstance(granted, Denied):
+                    if granted.entry.token != token:
+                        self._takeovers.pop(key, None)
                     continue
                 if there and there.at >= stamps[key]:
                     stamps[key] = self._stamp(there.at)
                 if granted.lapsed:
-                    self._takeovers[key] = stamps[key], granted
+                    self._takeovers.setdefault(key, {})[stamps[key]] = granted
                 values = [
                     *_values(claims[key].object, token, stamps[key]),
                     number(granted.since),
@@ -141,10 +143,11 @@ class DynamodbLedger:
         raise _contended(len(held))
 
     def _decide(self, key: str, there: Entry | None, claim: Claim, token: str) -> Granted | Denied:
-        begun = self._takeovers.get(key)
-        if begun and there and (there.at, there.token) == (begun[0], token):
-            return begun[1]  # it was done, only the answer was lost
-        return decide(there, claim, token, self._table.now())
+        answer = decide(there, claim, token, self._table.now())
+        if isinstance(answer, Granted) and there and there.token == token:
+            # A takeover of which only the answer was lost is still one.
+            return self._takeovers.get(key, {}).get(there.at, answer)
+        return answer
 
     def _stamp(self, after: float = -math.inf) -> float:
         """The time of a writing: each of ours has its own, even where the clock stands still or was set back."""

@@ -30,11 +30,11 @@ class OpenItem:
     """An item on its way, and the record that waits for it.
 
     *since*: as the ledger said with the claim. *lapsed*: the claim that somebody left behind, another process or an
-    earlier delivery of ours; its request may have been sent. *claimed*: we hold the claim, or hold it unless it lapsed.
-    *unclear*: a request of this claim had no clear answer, so Darwin may hold the item through us. *tries*: answers
-    that named this item and asked for another try. *failures_alone*: requests with nothing but this item that had no
-    clear answer. *refusal*: what Darwin said when it last refused a request with
-    this item.
+    earlier delivery of ours; its request may have been sent. *claimed*: we hold the claim, or hold it unless it lapsed,
+    which it does at *claim_ends* on the loop's clock. *unclear*: a request of this claim had no clear answer, so Darwin
+    may hold the item through us. *tries*: answers that named this item and asked for another try. *failures_alone*:
+    requests with nothing but this item that had no clear answer. *refusal*: what Darwin said when it last refused a
+    request with this item.
     """
 
     item: Item
@@ -44,6 +44,7 @@ class OpenItem:
     since: float = 0.0
     lapsed: Entry | None = None
     claimed: bool = False
+    claim_ends: float = 0.0
     unclear: bool = False
     tries: int = 0
     failures_alone: int = 0

@@ -26,7 +26,7 @@ class Name(StrEnum):
     STOPPING = "stopping", "Nothing: the worker was asked to stop and is handing back what it has not done."
     SQS_UNREACHABLE = (
         "sqs_unreachable",
-        "Check the queue's URL, the network to SQS and the permissions of the worker's AWS role.",
+        "Check the queue's URL, the network to SQS, and the credentials and permissions of the worker's AWS role.",
     )
     DEAD_LETTERS_UNREACHABLE = (
         "dead_letters_unreachable",

@@ -1,12 +1,16 @@
-"""Receives messages while there is room, and lets suspects through one at a time.
+"""Receives messages while there is room, and leads suspects through alone, so that poison takes nobody with it.
 
-One poller asks all the time; the others help while messages flow. A poll under way is never cancelled: a cancelled
-poll swallows messages until their visibility ends. What it brings after a stop is given back.
+What crashes the process costs a receive of every message in hand. So the intake is wary: one poller asks, for one
+message at a time, at the start, after an empty answer, and from a suspect on; calls are full and all pollers ask
+while messages flow of which none is a suspect. A suspect is sorted when everything else in hand is done with, and
+the next one when it is gone.
+
+A poll under way is never cancelled: a cancelled poll swallows messages until their visibility ends. What it brings
+after a stop is given back.
 """
 
 import asyncio
 import random
-from collections import deque
 from collections.abc import Callable
 
 from worker.core.backoff import backoff
@@ -26,12 +30,19 @@ FULL = 10
 ALONE = 30.0
 """Seconds that a suspect has to itself: what crashes us does so by then, and a paused lane may hold it for hours."""
 
+PATIENCE = 30.0
+"""Seconds without any message done with, after which a suspect waits no more for what else is in hand: a paused lane
+may hold that for hours too.
+"""
+
 LOOK_EVERY = 1.0
 """Seconds between two looks at whether a poller may ask again."""
 
 
 class Intake:
-    """The pollers of one queue. *suspect_from*: the receive count that makes a suspect."""
+    """The pollers of one queue. *suspect_from*: the receive count that makes a suspect; *visibility*: the seconds of a
+    lease.
+    """
 
     def __init__(
         self,
@@ -56,7 +67,8 @@ class Intake:
         self._asked = 0
         self._flowing = False
         self._flow = Bell()
-        self._suspects: deque[int] = deque()
+        self._suspects: dict[int, int] = {}
+        self._stuck = 0
 
     async def run(self) -> None:
         """Until a stop is asked for and the last poll is over; then nothing more comes, and sorting is told so."""
@@ -75,7 +87,7 @@ class Intake:
             if room < 1:
                 await self._until_there_may_be_room(poller)
                 continue
-            failures = 0 if await self._receive(min(FULL, room)) else failures + 1
+            failures = 0 if await self._receive(min(FULL if self._flowing else 1, room)) else failures + 1
             if failures:
                 self._context.heartbeats.beat(part)
                 await self._context.stop.wait(backoff(failures, random.random(), longest=30.0))  # noqa: S311 - jitter
@@ -83,8 +95,8 @@ class Intake:
         self._context.heartbeats.ended(part)
 
     async def _until_there_may_be_room(self, poller: int) -> None:
-        """The first poller looks for itself; the others follow it."""
-        if poller == 0:
+        """The first poller looks for itself, unless a suspect is led; the others follow it."""
+        if poller == 0 and not self._suspects:
             await self._settling.freed.wait(LOOK_EVERY)
         else:
             await self._flow.wait(IDLE_WAIT)
@@ -114,24 +126,61 @@ class Intake:
             await self._settling.give_back([number for number, _ in numbers])
             return True
         self._sorting.put(n for n, message in numbers if message.receive_count < self._suspect_from)
-        self._suspects.extend(n for n, message in numbers if message.receive_count >= self._suspect_from)
-        self._flowing = bool(messages)
+        self._suspects |= {
+            n: message.receive_count for n, message in numbers if message.receive_count >= self._suspect_from
+        }
+        self._flowing = bool(messages) and not self._suspects
         self._flow.ring()
         return True
 
     async def _lead_suspects(self) -> None:
-        """One suspect at a time, and no receive meanwhile: what crashes the process takes no neighbour with it."""
+        """One suspect at a time, nothing else in hand if that can be, and no receive meanwhile."""
         part = f"{PART} suspects"
         while not self._context.stop.asked:
             self._context.heartbeats.beat(part)
             if not self._suspects:
                 await self._flow.wait(IDLE_WAIT)
-            else:
-                self._sorting.put([self._suspects[0]])
-                await self._until_gone(self._suspects[0], part)
-                self._suspects.popleft()
-                self._flow.ring()
+                continue
+            await self._until_alone(part)
+            # Poison was there at each crash: what has been received less often than another is not the poison.
+            suspect = min(self._suspects, key=lambda number: (self._suspects[number], number))
+            if len(self._suspects) > 1:
+                await self._let_outlast_the_others(suspect)
+            if not self._context.stop.asked:
+                self._sorting.put([suspect])
+            await self._until_gone(suspect, part)
+            if suspect in self._settling.book:
+                self._stuck = max(self._stuck, suspect)
+            del self._suspects[suspect]
+            self._flow.ring()
         self._context.heartbeats.ended(part)
+
+    async def _until_alone(self, part: str) -> None:
+        """Until nothing is in hand but suspects, and what does not move."""
+        loop = asyncio.get_running_loop()
+        fewest, until = len(self._settling.book), loop.time() + PATIENCE
+        while not self._context.stop.asked and (self._asked or self._others()):
+            if len(self._settling.book) < fewest:
+                fewest, until = len(self._settling.book), loop.time() + PATIENCE
+            elif loop.time() >= until:
+                self._stuck = max(self._settling.book.numbers(), default=0)
+                return
+            self._context.heartbeats.beat(part)
+            await self._settling.freed.wait(LOOK_EVERY)
+
+    def _others(self) -> bool:
+        """Whether anything is in hand that is no suspect and may soon be done with."""
+        newest_first = reversed(self._settling.book.numbers())
+        return any(number > self._stuck and number not in self._suspects for number in newest_first)
+
+    async def _let_outlast_the_others(self, suspect: int) -> None:
+        """Should it crash the process, the other suspects in hand come back before it, and are done with by then."""
+        if suspect not in self._settling.book:
+            return
+        try:
+            await self._queue.extend([self._settling.message(suspect)], 2 * self._visibility)
+        except OutsideError:
+            return  # the lease is as long as it was: leasing sees to it, and tells what stands in its way
 
     async def _until_gone(self, number: int, part: str) -> None:
         until = asyncio.get_running_loop().time() + ALONE

@@ -5,10 +5,12 @@ then for a token, then cuts.
 """
 
 import asyncio
+import random
 from collections.abc import Mapping
 from typing import assert_never
 
 from worker.core.backlog import Batch, OpenItem
+from worker.core.backoff import backoff
 from worker.core.conditions import Name
 from worker.core.errors import OutsideError
 from worker.core.lanes import PROBE_EVERY, TeamPauseKind
@@ -18,7 +20,7 @@ from worker.core.turns import LOOK_AGAIN, Ask, Later, Well
 from worker.pipeline.accounts import Account
 from worker.pipeline.channel import IDLE_WAIT, SHORTEST_WAIT
 from worker.pipeline.context import Context
-from worker.pipeline.registering import Registering
+from worker.pipeline.registering import WRITING, Registering
 from worker.pipeline.settling import Settling
 
 PART = "lanes"
@@ -34,7 +36,10 @@ waited would leave beside those of its new tokens.
 """
 
 NOTHING_FIT = 0.5
-"""Seconds until the next look when every item waits for its lease, or the ledger is away."""
+"""Seconds until the next look when every item waits for its lease."""
+
+LEDGER_AWAY = 10.0
+"""The longest wait in seconds between two tries while the ledger is away: each costs a token."""
 
 _TEAM_CONDITIONS = {
     TeamPauseKind.DOWN: Name.DARWIN_DOWN,
@@ -137,6 +142,7 @@ class Lanes:
         part = f"{PART} {account.team}"
         loop = asyncio.get_running_loop()
         places = asyncio.Semaphore(REQUESTS)
+        away = 0
         async with asyncio.TaskGroup() as requests:
             while loop.time() < self._context.stop.sending_ends and not (
                 self._closed and not account.lanes.held
@@ -148,8 +154,10 @@ class Lanes:
                 if at is None or at > loop.time():
                     await account.news.wait(self._until(at))
                     continue
-                if self._context.situation.has(Name.LEDGER_UNREACHABLE):
-                    await self._context.stop.pause(NOTHING_FIT)
+                away = away + 1 if self._context.situation.has(Name.LEDGER_UNREACHABLE) else 0
+                if away:
+                    jitter = random.random()  # noqa: S311 - jitter, no secret
+                    await self._context.stop.pause(backoff(away, jitter, longest=LEDGER_AWAY))
                 if places.locked():
                     await account.news.wait(self._until(None))  # a request that ends rings
                     continue
@@ -288,3 +296,14 @@ class Lanes:
         else:
             self._context.situation.clear(Name.ALL_LANES_PAUSED, "worker")
         self._context.metrics.lanes_paused.set(self._paused_lanes())
+        self._forget_the_ledger()
+
+    def _forget_the_ledger(self) -> None:
+        """What nobody would try now is no condition: while it is raised nothing is received that might try it."""
+        if not any(
+            backlog.held and not account.lanes.paused(lane)
+            for account in self._accounts.values()
+            for lane, backlog in account.lanes.lanes.items()
+        ):
+            for subject in (WRITING, "quota"):
+                self._context.situation.clear(Name.LEDGER_UNREACHABLE, subject)

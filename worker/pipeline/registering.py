@@ -36,6 +36,9 @@ TRIES = 5
 CLAIM_MARGIN = 30.0
 """Seconds that a claim outlasts the request's time-out."""
 
+WRITING = "writing to the ledger"
+"""The subject of the condition: a full disk can be read, and must not pass for mended whenever it is."""
+
 
 class Registering:
     """Claims batches and carries them to Darwin. *timeout*: seconds for one request."""
@@ -100,20 +103,26 @@ class Registering:
 
     async def claim(self, account: Account, batch: Batch) -> list[OpenItem]:
         """The items of the batch that are ours to send; the others go where they belong."""
+        claimed_at = asyncio.get_running_loop().time()
         claims = [Claim(item.item.identity, item.item.object, item.supersedes) for item in batch.items]
         try:
             with self._context.metrics.ledger_seconds.labels(call="claim").time():
                 results = await self._ledger.claim(claims, self._context.token, self._timeout + CLAIM_MARGIN)
         except OutsideError as error:
-            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
+            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, WRITING, str(error))
+            for item in batch.items:
+                item.unclear = (
+                    True  # it may have been taken over from a lapsed claim, which is told only once
+                )
             self.unsaid(account, batch, batch.items)
             return []
-        self._context.situation.clear(Name.LEDGER_UNREACHABLE, "ledger")
+        self._context.situation.clear(Name.LEDGER_UNREACHABLE, WRITING)
         ours = list[OpenItem]()
         for item, result in zip(batch.items, results, strict=True):
             match result:
                 case Granted(since, lapsed):
                     item.since, item.lapsed, item.claimed = since, lapsed or item.lapsed, True
+                    item.claim_ends = claimed_at + self._timeout + CLAIM_MARGIN
                     ours.append(item)
                 case Denied(entry):
                     item.claimed = False
@@ -204,7 +213,16 @@ class Registering:
         await self.end(account, [(item, otherwise) for item, otherwise in left if item.tries >= TRIES])
 
     async def _existing(self, account: Account, items: list[OpenItem]) -> None:
-        """Darwin holds the name. Was it a request of ours that made the item? (answer table, ALREADY_EXISTS)"""
+        """Darwin holds the name. Was it a request of ours that made the item? (answer table, ALREADY_EXISTS)
+
+        A claim that did not outlast its request may have been taken over, and then it was its new holder's: what the
+        ledger says to another claim will tell.
+        """
+        now = asyncio.get_running_loop().time()
+        outlived = [item for item in items if now >= item.claim_ends]
+        for item in outlived:
+            account.lanes.retry_later(item, now)
+        items = [item for item in items if item not in outlived]
         await self._not_ours(account, [item for item in items if not _maybe_sent(item)])
         doubtful = [item for item in items if _maybe_sent(item)]
         try:
@@ -292,10 +310,10 @@ class Registering:
                 with self._context.metrics.ledger_seconds.labels(call="register").time():
                     await self._ledger.register(claims, self._context.token)
             except OutsideError as error:
-                self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
+                self._context.situation.raise_(Name.LEDGER_UNREACHABLE, WRITING, str(error))
                 await asyncio.sleep(backoff(failures, random.random(), longest=10.0))  # noqa: S311 - jitter
             else:
-                self._context.situation.clear(Name.LEDGER_UNREACHABLE, "ledger")
+                self._context.situation.clear(Name.LEDGER_UNREACHABLE, WRITING)
                 break
         for item, outcome in ended:
             account.lanes.forget(item)
@@ -335,7 +353,7 @@ class Registering:
             with self._context.metrics.ledger_seconds.labels(call="release").time():
                 await self._ledger.release(clear, self._context.token)
         except OutsideError as error:
-            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
+            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, WRITING, str(error))
 
     def _tell(self, account: Account, batch: Batch, items: list[OpenItem], answer: Answer) -> None:
         log.info(

@@ -37,6 +37,9 @@ FULL = 10
 GATHER = 0.05
 """Seconds that a verdict waits for others to fill a call."""
 
+TOGETHER = 5.0
+"""Seconds that a verdict may be tried again early, to share a call with one whose time has come."""
+
 
 class Settling:
     """Holds the settling book. *freed* rings when a message leaves it."""
@@ -187,10 +190,12 @@ class Settling:
         return numbers
 
     def _due_again(self) -> list[int]:
-        """Up to ten messages whose verdict failed before and may be tried again now."""
+        """Up to ten messages whose verdict failed before: one that may be tried again now, and with it those that
+        may soon, or a queue that is away would be called once for each of thousands.
+        """
         now = asyncio.get_running_loop().time()
         due: list[int] = []
-        while self._failed and self._failed[0][0] <= now and len(due) < FULL:
+        while self._failed and len(due) < FULL and self._failed[0][0] <= now + (TOGETHER if due else 0):
             due.append(heapq.heappop(self._failed)[1])
         return due
 

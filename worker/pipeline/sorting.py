@@ -23,11 +23,15 @@ from worker.pipeline.channel import Channel, Closed
 from worker.pipeline.context import Context
 from worker.pipeline.lanes import Lanes
 from worker.pipeline.ports import Ledger
+from worker.pipeline.registering import WRITING
 from worker.pipeline.settling import Settling
 from worker.pipeline.waiting import WaitingRoom
 
 PART = "sorting"
 AT_ONCE = 200
+
+LARGE = 16_384
+"""Characters of a body after whose reading the others have their turn. S3's own notifications have one or two thousand."""
 
 
 class Sorting:
@@ -63,7 +67,7 @@ class Sorting:
                 while True:
                     self._context.heartbeats.beat(PART)
                     numbers = await self._inbox.take(AT_ONCE)
-                    await self._place([item for number in numbers for item in self._items(number)])
+                    await self._place(await self._read(numbers))
             except Closed:
                 self._context.heartbeats.ended(PART)
             again.cancel()
@@ -77,9 +81,17 @@ class Sorting:
         while True:
             self._context.heartbeats.beat(part)
             items = await self._waiting.due(AT_ONCE)
-            if not items and self._context.situation.has(Name.LEDGER_UNREACHABLE):
-                await self._entries([], part)  # nothing is received meanwhile, so nobody else might ask again
             await self._look_up(items, part)
+
+    async def _read(self, numbers: list[int]) -> list[OpenItem]:
+        """What the messages tell of. A large body may take a good part of a second, and others have leases to extend."""
+        items = list[OpenItem]()
+        for number in numbers:
+            items += self._items(number)
+            if number in self._settling.book and len(self._settling.message(number).body) > LARGE:
+                self._context.heartbeats.beat(PART)
+                await asyncio.sleep(0)
+        return items
 
     def _items(self, number: int) -> list[OpenItem]:
         """What a message tells of; the records that become no item are settled."""
@@ -176,8 +188,9 @@ class Sorting:
             with self._context.metrics.ledger_seconds.labels(call="register").time():
                 await self._ledger.register([claim], self._context.token)
         except OutsideError as error:
-            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
+            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, WRITING, str(error))
             return False
+        self._context.situation.clear(Name.LEDGER_UNREACHABLE, WRITING)
         return True
 
     async def _entries(self, identities: list[Identity], part: str) -> list[Entry | None]:
@@ -188,9 +201,9 @@ class Sorting:
                 with self._context.metrics.ledger_seconds.labels(call="look_up").time():
                     entries = await self._ledger.look_up(identities)
             except OutsideError as error:
-                self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "ledger", str(error))
+                self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "reading the ledger", str(error))
                 await asyncio.sleep(backoff(failures, random.random(), longest=10.0))  # noqa: S311 - jitter
             else:
-                self._context.situation.clear(Name.LEDGER_UNREACHABLE, "ledger")
+                self._context.situation.clear(Name.LEDGER_UNREACHABLE, "reading the ledger")
                 return entries
         raise AssertionError("count() never ends")
