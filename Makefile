@@ -25,10 +25,10 @@ chaos: $(VENV)/ready $(ENGINES)/ready  ## three workers, killed at random, on a 
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 soak: $(VENV)/ready  ## a million records through one worker: does its memory stay flat?
-	$(BIN)/python -m tests.soak $(ARGS)
+	nice -n 10 $(BIN)/python -m tests.soak $(ARGS)
 
 fuzz: $(VENV)/ready  ## a million mutated bodies through parsing and routing
-	$(BIN)/python -m tests.fuzz $(ARGS)
+	nice -n 10 $(BIN)/python -m tests.fuzz $(ARGS)
 
 lock:  ## resolve the pins in requirements/ anew from pyproject.toml (needs uv)
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements/run.txt

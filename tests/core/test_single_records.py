@@ -1,6 +1,8 @@
 """One record taken out of a body, and what holds for any body."""
 
 import json
+import sys
+from types import FrameType
 
 import pytest
 from hypothesis import example, given, settings
@@ -63,6 +65,24 @@ def test_a_record_that_would_outgrow_a_message_keeps_what_we_read_of_it() -> Non
     text = single(body, 0)
     assert len(text) < 1_000
     assert records_of(text) == records_of(body)
+
+
+def test_to_take_a_thousand_records_out_of_a_body_costs_one_reading() -> None:
+    """Else a message of a mebibyte, all of whose records owe dead letters, stops the event loop for minutes."""
+    body = json.dumps({"Records": [*range(1_000)]})
+    readings = 0
+
+    def count(frame: FrameType, event: str, _: object) -> None:
+        nonlocal readings
+        readings += event == "call" and frame.f_code is json.JSONDecoder.decode.__code__
+
+    sys.setprofile(count)
+    try:
+        texts = [single(body, position) for position in range(1_000)]
+    finally:
+        sys.setprofile(None)
+    assert texts[::333] == ['{"Records":[0]}', '{"Records":[333]}', '{"Records":[666]}', '{"Records":[999]}']
+    assert readings == 1
 
 
 @pytest.mark.parametrize("body", ["", json.dumps(TEST_EVENT)])

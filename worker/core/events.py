@@ -17,7 +17,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import NoReturn
+from functools import lru_cache
+from typing import Any, NoReturn
 from urllib.parse import quote_plus, unquote_plus
 
 from worker.core.model import Record, S3Object
@@ -81,9 +82,10 @@ def single(body: str, position: int) -> str:
 
     It is a direct S3 notification in ASCII: S3's records keep all their fields, EventBridge's take S3's shape, with
     the key encoded as S3 does it. An EventBridge event that cannot be read stays as it is. :func:`parse` reads from
-    it the same record. It fits an SQS message, unless the record cannot be read and fills a message by itself.
+    it the same record. It fits an SQS message, unless the record cannot be read and fills a message by itself. To take
+    all records out of a body, one after the other, costs one reading of it.
     """
-    opened = _open(body)
+    opened = _open_once(body)
     if isinstance(opened, Unreadable) or opened.raw_records is None:
         raise ValueError("no record can be taken out of a body that tells of none")
     raw = opened.raw_records[position]
@@ -165,6 +167,10 @@ def _open(body: str) -> _Opened | Unreadable:
     )
 
 
+# Who takes one record out of a body takes the others too, and a body may hold a thousand.
+_open_once = lru_cache(maxsize=1)(_open)
+
+
 def _is_sns(document: Mapping[str, object]) -> bool:
     kind = document.get("Type")
     return kind == "Notification" or kind in _SNS_HANDSHAKES
@@ -217,17 +223,20 @@ def _too_deep(what: str) -> Unreadable:
 
 def _nests_too_deep(document: object) -> bool:
     """Decided by a limit of ours, not by the room on the stack, so that it is the same wherever we are called."""
-    level = [document]
+    level: list[Any] = [document]
     for _ in range(_MAX_NESTING):
-        level = [child for node in level for child in _children(node)]
+        level = [
+            child
+            for node in level
+            for child in (node.values() if type(node) is dict else node)
+            if type(child) in _NESTING
+        ]
         if not level:
             return False
     return True
 
 
-def _children(node: object) -> list[object]:
-    inside = list(node.values()) if isinstance(node, dict) else node if isinstance(node, list) else []
-    return [child for child in inside if isinstance(child, dict | list)]
+_NESTING = frozenset({dict, list})  # the only types of JSON with something inside; never a subclass
 
 
 # -- reading one record ---------------------------------------------------------------------------------------------

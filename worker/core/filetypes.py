@@ -53,9 +53,9 @@ def normalise_extension(extension: str) -> str:
 
 def type_of(name: str, types: Types = KNOWN) -> Typed | Unsupported:
     """What kind of file *name* is, by the longest of its extensions that *types* holds."""
-    _, *parts = name.lower().split(".")
-    for start in range(len(parts)):
-        extension = ".".join(parts[start:])
-        if extension in types:
-            return Typed(types[extension])
-    return Unsupported(parts[-1] if parts else "")
+    name = name.lower()
+    # By the few extensions and not by the name's many dots: whoever uploads chooses those.
+    fitting = [extension for extension in types if name.endswith("." + extension)]
+    if fitting:
+        return Typed(types[max(fitting, key=len)])
+    return Unsupported(name.rpartition(".")[2] if "." in name else "")

@@ -170,14 +170,16 @@ def _unsupported(found: Unsupported) -> str:
 _GLOB_FLAGS = wcmatch.GLOBSTAR | wcmatch.BRACE | wcmatch.DOTGLOB | wcmatch.FORCEUNIX
 _MAX_ALTERNATIVES = 100
 _MAX_GLOBSTARS = 2
+_GLOBSTAR = r"(?:(?!(?:[/]|^)(?:\.{1,2})(?:$|[/])).)*?"  # what wcmatch makes of ** between slashes
+_SLASHES = re.compile("//+")
 
 
 def compile_glob(glob: str) -> Matcher:
     """A matcher of keys below a route's prefix: ``*`` and ``?`` within a segment, ``**`` across segments,
-    ``[a-z]``, ``{jpg,png}``; case-sensitive.
+    ``[a-z]``, ``{jpg,png}``; case-sensitive; slashes in a row count as one. The time is linear in the length of the
+    key, which whoever uploads may choose.
 
-    Raises ValueError, with a sentence for the operator, for a glob that can match nothing or could take long: each
-    ``**`` multiplies the time by the length of the key, which whoever uploads may choose.
+    Raises ValueError, with a sentence for the operator, for a glob that can match nothing or could take long.
     """
     if not glob or glob.startswith("/"):
         raise ValueError(
@@ -196,12 +198,23 @@ def compile_glob(glob: str) -> Matcher:
         ) from None
     try:
         with warnings.catch_warnings(action="error", category=FutureWarning):
-            matches = re.compile("|".join(patterns)).fullmatch
+            matches = re.compile("|".join(map(_without_way_back, patterns))).fullmatch
     except (re.error, FutureWarning):
         raise ValueError(
             f"The brackets of the glob {glob!r} can be read in two ways; write them simpler."
         ) from None
-    return lambda key: matches(key) is not None
+    return lambda key: matches(_SLASHES.sub("/", key)) is not None
+
+
+def _without_way_back(pattern: str) -> str:
+    """What stands between two ``**`` is looked for once: where it fits first, the second ``**`` takes all the rest. To
+    try each later place as well would multiply the time by the length of the key.
+    """
+    *between, last = pattern.split(_GLOBSTAR)
+    if len(between) < _MAX_GLOBSTARS:
+        return pattern
+    first, *inner = between
+    return first + "".join(f"(?>{_GLOBSTAR}{each})" for each in inner) + _GLOBSTAR + last
 
 
 # -- what is wrong with a set of routes -----------------------------------------------------------------------------

@@ -42,13 +42,14 @@ class OpenMessage:
 
 
 class Book:
-    """Knows every open message of the process."""
+    """Knows every open message of the process. *open_characters*: of all their bodies."""
 
     def __init__(self) -> None:
         self.received = 0
         self.returned = 0
         self.outcomes: dict[Kind, int] = dict.fromkeys(Kind, 0)
         self.open_records = 0
+        self.open_characters = 0
         self._open: dict[int, OpenMessage] = {}
         self._number_of: dict[str, int] = {}
         self._last = 0
@@ -78,6 +79,7 @@ class Book:
         self._number_of[message.id] = opened.number
         self.received += 1
         self.open_records += 1
+        self.open_characters += len(message.body)
         return opened
 
     def expect(self, number: int, records: Sequence[Record | BadRecord]) -> None:
@@ -118,6 +120,7 @@ class Book:
     def _remove(self, number: int) -> OpenMessage:
         removed = self._open.pop(number)
         self.open_records -= len(removed.results)
+        self.open_characters -= len(removed.message.body)
         if self._number_of.get(removed.message.id) == number:
             del self._number_of[removed.message.id]
         return removed

@@ -27,6 +27,11 @@ POLLERS = 8
 FULL = 10
 """SQS hands out ten messages at most in one call."""
 
+MOST_CHARACTERS = 64 * 2**20
+"""Of all bodies in hand: nothing is received beyond. S3's own events fill a tenth of it when 5,000 are open; a message
+may be a thousand times as large.
+"""
+
 ALONE = 30.0
 """Seconds that a suspect has to itself: what crashes us does so by then, and a paused lane may hold it for hours."""
 
@@ -104,6 +109,8 @@ class Intake:
     def _room(self, poller: int) -> int:
         """How many messages this poller may ask for: none while others do enough, or nothing can be sent."""
         if (poller > 0 and not self._flowing) or self._suspects or not self._may_receive():
+            return 0
+        if self._settling.book.open_characters >= MOST_CHARACTERS:
             return 0
         return self._context.open_records - self._settling.book.open_records - self._asked
 

@@ -72,6 +72,12 @@ class Probing:
         """One probe: does Darwin answer, and does it know the key?"""
         lanes = self._account.lanes
         try:
+            await self._account.quota.level()
+        except OutsideError as error:
+            # The question takes a token of its own from the same store: it would fail, and not by Darwin's fault.
+            self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "quota", str(error))
+            return
+        try:
             await self._account.darwin.team()
         except Unavailable as error:
             lanes.pause_team(TeamPauseKind.DOWN, str(error), asyncio.get_running_loop().time())

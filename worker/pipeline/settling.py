@@ -34,6 +34,11 @@ HANDS = 4
 FULL = 10
 """SQS takes ten entries in one call."""
 
+SENT_AT_ONCE = 100
+"""Dead letters or copies between two signs of life: ten messages may owe thousands, and a queue that is away takes twenty
+seconds to say so for each hundred.
+"""
+
 GATHER = 0.05
 """Seconds that a verdict waits for others to fill a call."""
 
@@ -203,9 +208,9 @@ class Settling:
         await self.give_back([number for number in numbers if number in self._hold_over])
         self._context.heartbeats.beat(part)
         owing = self._ours(numbers)
-        owing = await self._store(owing, self._dead_letters, _letters, Name.DEAD_LETTERS_UNREACHABLE)
+        owing = await self._store(part, owing, self._dead_letters, _letters, Name.DEAD_LETTERS_UNREACHABLE)
         self._context.heartbeats.beat(part)
-        owing = await self._store(owing, self._queue, _copies, Name.SQS_UNREACHABLE)
+        owing = await self._store(part, owing, self._queue, _copies, Name.SQS_UNREACHABLE)
         self._context.heartbeats.beat(part)
         await self._delete(self._ours([opened.number for opened in owing]))
 
@@ -221,6 +226,7 @@ class Settling:
 
     async def _store(
         self,
+        part: str,
         messages: list[OpenMessage],
         queue: Queue,
         owed_by: Callable[[OpenMessage], list[tuple[int, Outgoing]]],
@@ -231,7 +237,11 @@ class Settling:
         if not owed:
             return messages
         letters = [letter for _, _, letter in owed]
-        results = await self._tried(condition, "storing", queue.send(letters), len(letters))
+        results = list[Failure | None]()
+        for first in range(0, len(letters), SENT_AT_ONCE):
+            self._context.heartbeats.beat(part)
+            some = letters[first : first + SENT_AT_ONCE]
+            results += await self._tried(condition, "storing", queue.send(some), len(some))
         failed = set[int]()
         for (opened, position, letter), failure in zip(owed, results, strict=True):
             told = {"message": opened.message.id, **letter.attributes}
