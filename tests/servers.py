@@ -1,12 +1,13 @@
 """Real servers as child processes on loopback, for tests over the wire."""
 
+import os
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module, util
 from pathlib import Path
@@ -36,8 +37,7 @@ class RedisServer:
         tls = "--tls-cert-file" in self.options
         listening = ("--port", "0", "--tls-port") if tls else ("--port",)
         command = [redis_program(), *listening, str(self.port), "--bind", HOST, "--dir", str(self.folder)]
-        log = self.folder / "redis.log"
-        with log.open("wb") as output:
+        with (self.folder / "redis.log").open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603 - our own program, no shell
                 [*command, "--save", "", *self.options],
                 stdin=subprocess.DEVNULL,
@@ -45,12 +45,17 @@ class RedisServer:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
+        self.until_said("Ready to accept connections")
+
+    def until_said(self, words: str) -> None:
+        """Return when the server's log has *words* in it."""
+        assert self._process is not None
         deadline = time.monotonic() + START_SECONDS
-        while "Ready to accept connections" not in (said := log.read_text()):
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise AssertionError(f"redis-server did not start. It said: {said}")
-            time.sleep(0.002)
+        while words not in (said := (self.folder / "redis.log").read_text()):
+            assert time.monotonic() < deadline, f"redis-server did not say {words!r}. It said: {said}"
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.002)
+                raise AssertionError(f"redis-server has ended. It said: {said}")
 
     def stop(self) -> None:
         """As a crash does: nothing is saved, and nobody is told."""
@@ -64,6 +69,7 @@ class RedisServer:
         """It takes connections and answers nothing meanwhile."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # it has stopped
         try:
             yield
         finally:
@@ -83,8 +89,8 @@ def running_redis(*options: str) -> Iterator[RedisServer]:
     """
     with tempfile.TemporaryDirectory() as folder:
         server = RedisServer(Path(folder), options, nice_port(0))
-        server.start()
         try:
+            server.start()
             yield server
         finally:
             server.stop()

@@ -24,8 +24,8 @@ ROUTES = [
 DRAIN = 25.0
 HALF = 0.5
 CALLS_PER_SECOND = 400
-BUNCHED = 50
-"""Requests that wait for a slow claim leave together when it is fast again; the token was taken before."""
+BUNCHED = 2
+"""Requests that a slow claim held up for less than a token lasts may leave beside those of the next tokens."""
 
 
 @dataclass

@@ -187,10 +187,12 @@ async def test_a_hold_ends_a_minute_before_sqs_ends_it() -> None:
     rig.upload("in/a.jpg")
     async with rig.running():
         await asyncio.sleep(11.9 * 3600)
-        assert [stored.receive_count for stored in rig.queue.stored] == [1]
+        (stored,) = rig.queue.stored
+        assert stored.receive_count == 1
         await asyncio.sleep(0.2 * 3600)
         rig.twin.world.teams["acme"].plan_full = False
         await rig.queue.until_empty(within=400)
+    assert stored.receive_count == 2, "twelve hours cost one receive"
     assert rig.flow.settling.book.returned == 1
     assert rig.conserved()
 
@@ -206,6 +208,39 @@ async def test_a_second_delivery_of_an_open_message_takes_over_from_the_first() 
         await rig.queue.until(lambda: len(rig.queue.deleted) >= 1, within=120)
     assert len(rig.darwin["acme"].sent_at) == 1
     assert rig.conserved()
+
+
+@pytest.mark.parametrize("claims_lapsed", [False, True])
+async def test_what_another_worker_took_over_unnoticed_is_doubled_by_nobody(*, claims_lapsed: bool) -> None:
+    """Laws 1 and 3: in a suspended machine our clock stands still while SQS's and the store's go on. The leases look
+    alive, so the ledger protects the items, then Darwin's names; the stale handle fences the delete.
+    """
+    first = rig_of()
+    second = rig_of(
+        token="worker-2",
+        ledger=first.ledger,
+        twin=first.twin,
+        queue=first.queue,
+        dead_letters=first.dead_letters,
+    )
+    first.fault(kind="slow-answer", seconds=15, times=1)
+    first.upload("in/a.jpg", "in/b.jpg", "in/bad.xyz")
+    first.dead_letters.faults.fail_next("send", AWAY)
+    async with first.running():
+        await first.queue.until(lambda: len(first.darwin["acme"].sent_at) == 1, within=1)
+        for stored in first.queue.in_flight:
+            stored.visible_at = asyncio.get_running_loop().time()
+        if claims_lapsed:
+            first.ledger.lapse_all()
+        async with second.running():
+            await first.queue.until_empty(within=200)
+    assert first.items()["intake"] == ["/a.jpg", "/b.jpg"]
+    assert first.dead() == [("in/bad.xyz", "unsupported_type")]
+    counters = first.counters()
+    assert (counters["extensions"], counters["collisions"]) == (0, 0)
+    assert counters["resent"] == (2 if claims_lapsed else 0)
+    assert first.conserved()
+    assert second.conserved()
 
 
 async def test_suspects_go_one_at_a_time() -> None:

@@ -60,7 +60,7 @@ class Cloud:
     To be closed with :meth:`close`; what was made is left behind, out of everybody's sight.
     """
 
-    def __init__(self, endpoint: str) -> None:
+    def __init__(self, endpoint: str, max_receive_count: int = 10) -> None:
         self.endpoint = endpoint
         # An emulator takes a key of twelve digits for the account's number.
         self.account = str(10**11 + uuid.uuid4().int % (9 * 10**11))
@@ -73,7 +73,10 @@ class Cloud:
         self.bucket = f"media-{uuid.uuid4().hex[:12]}"
         self.s3.create_bucket(Bucket=self.bucket)
         self.dead_letter_url = self.make_queue("dead-letters")
-        redrive = {"deadLetterTargetArn": self.arn(self.dead_letter_url), "maxReceiveCount": 10}
+        redrive = {
+            "deadLetterTargetArn": self.arn(self.dead_letter_url),
+            "maxReceiveCount": max_receive_count,
+        }
         self.queue_url = self.make_queue("events", {"RedrivePolicy": json.dumps(redrive)})
 
     def close(self) -> None:
@@ -152,12 +155,17 @@ class Cloud:
         until(
             f"{wanted} dead letters are stored", lambda: self.waiting(self.dead_letter_url).visible >= wanted
         )
+        letters = self.drain(self.dead_letter_url)
+        assert len(letters) == wanted, f"{wanted} dead letters were expected: {letters}"
+        return letters
+
+    def drain(self, queue_url: str) -> list[Letter]:
+        """All messages of a queue that can be had; they are gone from it then."""
         letters: list[Letter] = []
-        while messages := self._receive(self.dead_letter_url):
+        while messages := self._receive(queue_url):
             letters += map(_letter, messages)
             for message in messages:
-                self.sqs.delete_message(QueueUrl=self.dead_letter_url, ReceiptHandle=message["ReceiptHandle"])
-        assert len(letters) == wanted, f"{wanted} dead letters were expected: {letters}"
+                self.sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=message["ReceiptHandle"])
         return letters
 
     def _receive(self, queue_url: str) -> list[Any]:

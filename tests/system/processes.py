@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import signal
 import socket
 import subprocess
 import sys
@@ -77,12 +78,16 @@ class Twin:
 
 
 @contextmanager
-def running_twin(bucket: str, *storage_words: str) -> Iterator[Twin]:
-    """A twin with a generous quota. *storage_words*: other storages, as ``name:bucket:prefix[:ro]``."""
+def running_twin(bucket: str, *storage_words: str, journal: Path | None = None) -> Iterator[Twin]:
+    """A twin with a generous quota. *storage_words*: other storages, as ``name:bucket:prefix[:ro]``. *journal*: the
+    file that tells of each registration.
+    """
     storages = [f"{STORAGE}:{bucket}:{DARWIN_PREFIX}", *storage_words]
     command = [sys.executable, "-m", "worker.demo.twin", "--team", TEAM, "--key", KEY, "--dataset", DATASET]
     for storage in storages:
         command += ["--storage", storage]
+    if journal is not None:
+        command += ["--journal", str(journal)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
         assert process.stdout is not None
         words = process.stdout.readline().split()
@@ -152,6 +157,13 @@ class Worker:
         """As the platform does that lost its patience: nothing can be finished."""
         self.process.kill()
         self.process.wait()
+
+    def freeze(self) -> None:
+        """As a machine does that is suspended: it notices nothing, and its time goes on."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self.process.send_signal(signal.SIGCONT)
 
     def ended(self, seconds: float) -> int:
         """The exit code. Raises :class:`TooLate` when it does not end within *seconds*."""

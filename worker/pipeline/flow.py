@@ -54,7 +54,7 @@ class Flow:
         self._leasing = Leasing(context, queue, leases, self.settling)
         registering = Registering(context, ledger, asking, self.settling, waiting, timeout=request_timeout)
         self._probings = [Probing(context, account, registering) for account in accounts.values()]
-        self._lanes = Lanes(context, accounts, registering, self.settling, items_per_second)
+        self._lanes = Lanes(context, accounts, registering, self.settling, items_per_second, suspect_from)
         self._sorting = Sorting(context, inbox, routes, ledger, asking, self._lanes, self.settling, waiting)
         self._intake = Intake(
             context,

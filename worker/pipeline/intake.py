@@ -123,6 +123,7 @@ class Intake:
         except OutsideError as error:
             self._context.situation.raise_(Name.SQS_UNREACHABLE, "receiving", str(error))
             log.warning(Event.POLL_FAILED, why=str(error))
+            self._flowing = False
             return False
         finally:
             self._asked -= limit

@@ -49,7 +49,7 @@ _TEAM_CONDITIONS = {
 
 
 class Lanes:
-    """*items_per_second*: what one team's quota can carry at most."""
+    """*items_per_second*: what one team's quota can carry at most; *suspect_from*: the receive count of a suspect."""
 
     def __init__(
         self,
@@ -58,12 +58,14 @@ class Lanes:
         registering: Registering,
         settling: Settling,
         items_per_second: float,
+        suspect_from: int,
     ) -> None:
         self._context = context
         self._accounts = accounts
         self._registering = registering
         self._settling = settling
         self._items_per_second = items_per_second
+        self._suspect_from = suspect_from
         self._postponements: dict[Lane, Postponement] = {}
         self._closed = False
         self._next_probe = 0.0
@@ -71,14 +73,19 @@ class Lanes:
     # From sorting
 
     def add(self, item: OpenItem) -> None:
-        """Into its lane's backlog; or back to the queue, when the lane holds its share already."""
+        """Into its lane's backlog; or back to the queue, when the lane holds its share already.
+
+        A paused lane holds no suspects: that would keep the next one waiting, and each crash would cost another of the
+        few receives that are left. Sent again they have all of them.
+        """
         lane = item.item.lane
         account = self._accounts[lane.team]
         held = account.lanes.lanes[lane].held
         others = sum(account.lanes.held for account in self._accounts.values()) - held
         paused = account.lanes.paused(lane)
         limit = self._limit_of_paused() if paused else self._context.open_records
-        if over_share(held, others, limit, paused=paused):
+        suspect = self._settling.message(item.record.message).receive_count >= self._suspect_from
+        if (paused and suspect) or over_share(held, others, limit, paused=paused):
             self._postpone(item, held, paused=paused)
             return
         account.lanes.add(item)

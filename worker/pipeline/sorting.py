@@ -169,7 +169,9 @@ class Sorting:
                     await self._decide_doubted(item, entry, held)
 
     async def _decide_doubted(self, item: OpenItem, entry: Entry, held: list[HeldItem] | None) -> None:
-        if held is None:
+        if item.record.message not in self._settling.book:
+            self._settling.abandon(item)
+        elif held is None:
             self._waiting.add(item)
         elif entry.registered and is_held(item.item, held):
             self._settling.settle_item(item, known(entry, item.item.object))

@@ -3,6 +3,9 @@
 import argparse
 import asyncio
 import signal
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TextIO
 
 from worker.demo.twin.server import running_twin
 from worker.demo.twin.state import Storage, Team
@@ -34,10 +37,13 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--requests-per-minute", type=int, default=defaults.requests_per_minute)
     parser.add_argument("--limiter", choices=("bucket", "fixed", "sliding"), default=defaults.limiter)
     parser.add_argument("--max-items", type=int, default=defaults.max_items)
+    parser.add_argument(
+        "--journal", type=Path, metavar="FILE", help="write a line for each registration there"
+    )
     return parser.parse_args()
 
 
-async def _run(arguments: argparse.Namespace) -> None:
+async def _run(arguments: argparse.Namespace, journal: TextIO | None) -> None:
     team = Team(
         arguments.team,
         arguments.key,
@@ -53,10 +59,19 @@ async def _run(arguments: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running_twin([team], switches, host=arguments.host, port=arguments.port) as running:
+    async with running_twin(
+        [team], switches, host=arguments.host, port=arguments.port, journal=journal
+    ) as running:
         print(f"twin listening on {running.url}", flush=True)
         await stop.wait()
 
 
+def _main() -> None:
+    arguments = _arguments()
+    with ExitStack() as stack:
+        journal = stack.enter_context(arguments.journal.open("w")) if arguments.journal else None
+        asyncio.run(_run(arguments, journal))
+
+
 if __name__ == "__main__":
-    asyncio.run(_run(_arguments()))
+    _main()

@@ -9,6 +9,8 @@ from typing import Literal
 
 Body = Literal["html", "json", "empty"]
 RetryAfter = Literal["seconds", "date", "absent"]
+Entry = Mapping[str, object]
+"""What the journal tells of one registration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +18,8 @@ class Reply:
     """What to send, and how.
 
     Who carries it out waits *delay* seconds; then, if *then* is set, asks it (with the time) for the real reply;
-    then sends, or closes the connection without a byte where *drop* is set (*status* is 0).
+    then sends, or closes the connection without a byte where *drop* is set (*status* is 0); then writes the *entry*, if
+    there is one, into the journal.
     """
 
     status: int
@@ -25,6 +28,7 @@ class Reply:
     delay: float = 0.0
     drop: bool = False
     then: "Callable[[float], Reply] | None" = None
+    entry: Entry | None = None
 
 
 def json_reply(value: object, status: int = 200) -> Reply:

@@ -5,9 +5,11 @@ import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import TextIO
 
 from aiohttp import web
 
+from worker.demo.twin.journal import Journal
 from worker.demo.twin.state import Team
 from worker.demo.twin.switches import Switches
 from worker.demo.twin.twin import Twin
@@ -29,12 +31,19 @@ class RunningTwin:
 
 @asynccontextmanager
 async def running_twin(
-    teams: Sequence[Team], switches: Switches | None = None, *, host: str = "127.0.0.1", port: int = 0
+    teams: Sequence[Team],
+    switches: Switches | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    journal: TextIO | None = None,
 ) -> AsyncIterator[RunningTwin]:
-    """A twin on *port* (0: a free one) until the block ends. Raises OSError when the port is taken."""
+    """A twin on *port* (0: a free one) until the block ends, that writes its *journal* there. Raises OSError when the
+    port is taken.
+    """
     twin = Twin(teams, switches)
     application = web.Application(client_max_size=_LARGEST_BODY)
-    application.router.add_route("*", "/{rest:.*}", _Handler(twin).handle)
+    application.router.add_route("*", "/{rest:.*}", _Handler(twin, Journal(journal)).handle)
     runner = web.AppRunner(
         application,
         access_log=None,
@@ -54,6 +63,7 @@ async def running_twin(
 @dataclass(frozen=True, slots=True)
 class _Handler:
     twin: Twin
+    journal: Journal
 
     async def handle(self, request: web.Request) -> web.Response:
         """A client that goes away changes nothing: aiohttp lets the handler run on, and what was asked is done."""
@@ -62,12 +72,17 @@ class _Handler:
         reply = self.twin.handle(
             request.method, request.path, query=query, headers=request.headers, body=body, now=time.time()
         )
+        entry = reply.entry
         while True:
             if reply.delay:
                 await asyncio.sleep(reply.delay)
             if reply.then is None:
                 break
             reply = reply.then(time.time())
+        if entry is not None:
+            gone = request.transport is None or request.transport.is_closing()
+            answer = "cut" if gone else "dropped" if reply.drop else str(reply.status)
+            self.journal.ended(entry, answer, time.time())
         if reply.drop:
             if request.transport is not None:
                 request.transport.abort()

@@ -3,12 +3,15 @@
 In order: control calls (under ``/_twin/``, no key, no limit), the address, the key, the team, the limits, planned
 faults, the work. What fails early costs what Darwin would charge for it: an unknown address or a bad key takes
 nothing from a limit, a faulty request does.
+
+``/as/somebody`` before any address is how somebody who shares a key tells who is asking: it changes nothing, and the
+journal says it.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from worker.demo.twin import control, listing, page
+from worker.demo.twin import control, journal, listing, page
 from worker.demo.twin.faults import Fault, Target, Work
 from worker.demo.twin.listing import Query
 from worker.demo.twin.registering import Glance, Registration, glance
@@ -29,6 +32,7 @@ class _Ask:
     query: Query
     headers: Mapping[str, str]
     body: bytes
+    by: str
 
     @property
     def registers(self) -> bool:
@@ -52,7 +56,8 @@ class Twin:
         if path.startswith("/_twin/"):
             return control.handle(self.world, method, path.removeprefix("/_twin/"), body, now)
         lowered = {name.lower(): value for name, value in headers.items()}
-        ask = _address(method, path, query, lowered, body)
+        by, path = _asked_by(path)
+        ask = _address(method, path, query, lowered, body, by)
         if ask is None:
             return self._counted("unknown", None, error(404, "NOT_FOUND", f"{path} is no address"), now)
         seen = glance(ask.team or "", body) if ask.registers else _NOTHING
@@ -78,12 +83,14 @@ class Twin:
             return replace(refused, headers={**refused.headers, **told})
         if ask.registers and "json" not in ask.headers.get("content-type", ""):
             return error(415, "UNSUPPORTED_MEDIA_TYPE", "a registration is application/json")
-        if ask.registers:
-            self.world.counters.arrived(seen.items)
         fault = self.world.faults.strike(Target(ask.endpoint, team.slug, seen.dataset, seen.names))
-        if fault is not None:
-            return self._struck(fault, ask, team, now)
-        return self._work(ask, team, now)
+        if not ask.registers:
+            return self._answered(fault, ask, team, now)
+        self.world.counters.arrived(seen.items)
+        return replace(self._answered(fault, ask, team, now), entry=journal.entry(ask.by, seen.items, now))
+
+    def _answered(self, fault: Fault | None, ask: _Ask, team: Team, now: float) -> Reply:
+        return self._work(ask, team, now) if fault is None else self._struck(fault, ask, team, now)
 
     def _team_of(self, ask: _Ask) -> Team | Reply:
         kind, _, key = ask.headers.get("authorization", "").partition(" ")
@@ -159,16 +166,27 @@ def _bad_answer(fault: Fault, done: Reply | None, now: float) -> Reply:
             return failure(fault.status, fault.body)
 
 
-def _address(method: str, path: str, query: Query, headers: Mapping[str, str], body: bytes) -> _Ask | None:
+def _asked_by(path: str) -> tuple[str, str]:
+    """Who asks, and the address itself."""
+    match path.split("/", 3):
+        case ["", "as", by, rest]:
+            return by, f"/{rest}"
+        case _:
+            return "", path
+
+
+def _address(
+    method: str, path: str, query: Query, headers: Mapping[str, str], body: bytes, by: str
+) -> _Ask | None:
     match path.split("/"):
         case ["", "api", "users", "token_info" as endpoint] | ["", "api", "datasets" as endpoint]:
-            return _Ask(endpoint, None, method, query, headers, body)
+            return _Ask(endpoint, None, method, query, headers, body, by)
         case (
             ["", "api", "teams", team, "storage" as endpoint]
             | ["", "api", "v2", "teams", team, "items" as endpoint]
             | ["", "api", "v2", "teams", team, "items", "register_existing" as endpoint]
             | ["", "api", "v2", "teams", team, "items", "register_existing_readonly" as endpoint]
         ):
-            return _Ask(endpoint, team, method, query, headers, body)
+            return _Ask(endpoint, team, method, query, headers, body, by)
         case _:
             return None
