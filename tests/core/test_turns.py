@@ -1,5 +1,7 @@
 """Whose turn it is to probe: once a minute for a fleet, and all of it hears of a good answer."""
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,7 +45,7 @@ def test_a_fleet_asks_at_most_once_a_minute_and_does_not_skip_one(
         probed, ours = turn(probed, paused_for=now, now=now)
         if ours == Ask():
             asked.append(now)
-    gaps = [later - earlier for earlier, later in zip(asked, asked[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in pairwise(asked)]
     assert all(60 <= gap <= 60 + 20 for gap in gaps)
 
 
