@@ -198,7 +198,9 @@ class FakeQueue:
             self._timer.cancel()
             self._timer = None
         now = _now()
-        hidden = [stored.visible_at for stored in self._stored if stored.visible_at > now] if self._polls else []
+        hidden = (
+            [stored.visible_at for stored in self._stored if stored.visible_at > now] if self._polls else []
+        )
         if hidden:
             # A timer may fire a tick of the clock early; set for the same instant again, it would never let time go on.
             at = max(min(hidden), now + 0.001)
