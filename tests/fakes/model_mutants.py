@@ -15,7 +15,7 @@ class DeletesBeforeTheDeadLetter(Settling):
 
     async def _carry_out(self, part: str, numbers: list[int]) -> None:
         await self.give_back([number for number in numbers if number in self._hold_over])
-        owing = await self._store(self._ours(numbers), self._queue, _copies, Name.SQS_UNREACHABLE)
+        owing = await self._store(part, self._ours(numbers), self._queue, _copies, Name.SQS_UNREACHABLE)
         letters = [letter for opened in owing for _, letter in _letters(opened)]
         await self._delete(self._ours([opened.number for opened in owing]))
         self._context.heartbeats.beat(part)

@@ -19,9 +19,8 @@ async def test_others_have_their_turn_between_any_two_large_bodies() -> None:
     async with rig.running():
         while turns[-1] < 50:
             await asyncio.sleep(0)
-            turns.append(
-                int(rig.registry_metrics.messages.labels(shape="unreadable").collect()[0].samples[0].value)
-            )
+            [read] = rig.registry_metrics.messages.labels(shape="unreadable").collect()
+            turns.append(int(read.samples[0].value))
     assert max(after - before for before, after in pairwise(turns)) == 1
 
 

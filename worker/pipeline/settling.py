@@ -210,6 +210,7 @@ class Settling:
         owing = self._ours(numbers)
         owing = await self._store(part, owing, self._dead_letters, _letters, Name.DEAD_LETTERS_UNREACHABLE)
         self._context.heartbeats.beat(part)
+        owing = self._ours([opened.number for opened in owing])
         owing = await self._store(part, owing, self._queue, _copies, Name.SQS_UNREACHABLE)
         self._context.heartbeats.beat(part)
         await self._delete(self._ours([opened.number for opened in owing]))
