@@ -93,7 +93,7 @@ async def compare(opening: Opening[Ledger], history: Sequence[tuple[object, ...]
 def test_any_history_of_calls_is_answered_as_the_ledger_in_memory_does(opening: Opening[Ledger]) -> None:
     """Law 1."""
 
-    @settings(deadline=None, max_examples=10 if opening.slow else 60)
+    @settings(max_examples=10 if opening.slow else 60)
     @given(histories)
     def run(history: list[tuple[object, ...]]) -> None:
         asyncio.run(compare(opening, history))

@@ -6,7 +6,7 @@ The order of the lanes and their pauses are in test_lanes_pauses; random histori
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.lanes_simulation import HOUR, ONE, TOKEN, TWO, Darwin, Simulation, numbers
@@ -50,7 +50,6 @@ def test_the_requests_for_one_unacceptable_item_grow_with_the_logarithm_of_the_b
         assert requests_with(simulation, range(size)) <= most
 
 
-@settings(deadline=None)
 @given(
     st.one_of(
         st.sets(st.integers(0, 99), min_size=2, max_size=3),
@@ -81,7 +80,6 @@ def test_one_item_that_is_too_large_by_itself_does_not_make_the_others_go_one_by
     assert len(simulation.darwin.requests) <= 15 + 10 + 3
 
 
-@settings(deadline=None)
 @given(
     st.sets(st.integers(0, 79), max_size=8),
     st.integers(9, 89),
@@ -272,7 +270,6 @@ def test_failures_of_a_paused_lane_speak_against_no_item() -> None:
     assert simulation.ended(Reason.ACCEPTED) == [0, 1, 2]
 
 
-@settings(deadline=None)
 @given(
     st.sets(st.integers(0, 39), max_size=3),
     st.sets(st.integers(0, 39), max_size=3),

@@ -257,5 +257,5 @@ class Histories(RuleBasedStateMachine):
         assert self.team.held == 0
 
 
-Histories.TestCase.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+Histories.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
 TestHistories = Histories.TestCase

@@ -305,7 +305,6 @@ SETTINGS = settings(
     max_examples=HISTORIES or 60,
     derandomize=not HISTORIES,
     stateful_step_count=20,
-    deadline=None,
     report_multiple_bugs=False,
     print_blob=True,
     suppress_health_check=list(HealthCheck),

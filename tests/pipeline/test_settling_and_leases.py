@@ -180,23 +180,6 @@ async def test_a_request_leaves_only_with_items_whose_lease_outlasts_its_timeout
         assert all(at + 20 <= ends for at in rig.darwin["acme"].sent_at)
 
 
-async def test_a_hold_ends_a_minute_before_sqs_ends_it() -> None:
-    """Section 3: an outage costs no receive counts, up to SQS's 12 hours; then the message is given back."""
-    rig = rig_of()
-    rig.twin.world.teams["acme"].plan_full = True
-    rig.upload("in/a.jpg")
-    async with rig.running():
-        await asyncio.sleep(11.9 * 3600)
-        (stored,) = rig.queue.stored
-        assert stored.receive_count == 1
-        await asyncio.sleep(0.2 * 3600)
-        rig.twin.world.teams["acme"].plan_full = False
-        await rig.queue.until_empty(within=400)
-    assert stored.receive_count == 2, "twelve hours cost one receive"
-    assert rig.flow.settling.book.returned == 1
-    assert rig.conserved()
-
-
 async def test_a_second_delivery_of_an_open_message_takes_over_from_the_first() -> None:
     """SQS delivers at least once: the older delivery is fenced, and the item is sent once."""
     rig = rig_of()
@@ -227,7 +210,7 @@ async def test_what_another_worker_took_over_unnoticed_is_doubled_by_nobody(*, c
     first.upload("in/a.jpg", "in/b.jpg", "in/bad.xyz")
     first.dead_letters.faults.fail_next("send", AWAY)
     async with first.running():
-        await first.queue.until(lambda: len(first.darwin["acme"].sent_at) == 1, within=1)
+        await first.queue.until(lambda: len(first.darwin["acme"].sent_at) == 1, within=5)
         for stored in first.queue.in_flight:
             stored.visible_at = asyncio.get_running_loop().time()
         if claims_lapsed:
