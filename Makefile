@@ -4,7 +4,7 @@ ENGINES := .venv-engines
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: help demo test check-code chaos soak fuzz lock clean
+.PHONY: help demo test coverage check-code chaos soak fuzz lock clean
 
 help:  ## what can be made here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -12,8 +12,11 @@ help:  ## what can be made here
 demo: $(VENV)/ready $(ENGINES)/ready  ## the whole job on embedded engines (ARGS=--once ends by itself)
 	@$(BIN)/darwin-worker demo $(ARGS)
 
-test: check-code $(ENGINES)/ready  ## all that CI runs: linters, types, floors, every test, coverage
-	$(BIN)/python -m pytest -n 2 --cov --cov-report=term $(ARGS)
+test: check-code $(ENGINES)/ready  ## all that CI runs: linters, types, floors, every test
+	$(BIN)/python -m pytest -n 3 $(ARGS)
+
+coverage: $(VENV)/ready $(ENGINES)/ready  ## every test again, with the lines and branches that none of them reaches
+	$(BIN)/python -m pytest -n 3 --cov --cov-report=term $(ARGS)
 
 check-code: $(VENV)/ready  ## ruff, mypy and import-linter alone
 	$(BIN)/ruff check .

@@ -193,3 +193,25 @@ async def test_an_outage_longer_than_sqs_lets_anybody_hold_gives_back_and_spends
         await rig.queue.until_empty(within=120)
     assert rig.outcomes() == {"registered": 10}
     assert rig.conserved()
+
+
+async def test_a_plan_that_is_full_for_longer_than_sqs_lets_anybody_hold_spends_one_receive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As above, but only a record can tell whether there is room again: so they are received anew, and held in their turn."""
+    monkeypatch.setattr("worker.core.leases.LONGEST_HOLD", 3600.0)
+    rig = rig_of()
+    rig.twin.world.teams["acme"].plan_full = True
+    rig.upload(*(f"in/{n}.jpg" for n in range(10)))
+    async with rig.running():
+        await asyncio.sleep(3600 - 90)
+        assert (len(rig.queue.in_flight), receive_counts(rig)) == (10, {1: 10})
+        await asyncio.sleep(60)
+        assert rig.flow.settling.book.returned == 10
+        await asyncio.sleep(1800)
+        assert (len(rig.queue.in_flight), receive_counts(rig)) == (10, {2: 10})
+        rig.twin.world.teams["acme"].plan_full = False
+        await rig.queue.until_empty(within=400)
+    assert rig.outcomes() == {"registered": 10}
+    assert rig.flow.settling.book.returned == 10
+    assert rig.conserved()

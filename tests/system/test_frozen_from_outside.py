@@ -6,31 +6,32 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.system.between import Between, Held, between
 from tests.system.conftest import Start
 from tests.system.outside import Cloud, until
 from tests.system.processes import Twin
+from tests.system.proxy import Proxy, running_proxy
 from tests.system.test_stop_from_outside import told_of
 
-VISIBILITY = 17
+VISIBILITY = 7
 SETTINGS = {
     "WORKER_DARWIN__REQUEST_TIMEOUT_SECONDS": "1",
     "WORKER_QUEUE__VISIBILITY_SECONDS": str(VISIBILITY),
+    "WORKER_QUEUE__WAIT_SECONDS": "0",
     "WORKER_BATCH__MAX_ITEMS": "5",
     "WORKER_QUOTA__REQUESTS_PER_MINUTE": "60",
 }
-KEYS = [f"{number}.jpg" for number in range(60)]
+KEYS = [f"{number}.jpg" for number in range(25)]
 
 
 @pytest.fixture
-def proxies(cloud: Cloud, twin: Twin) -> Iterator[tuple[Between, Between]]:
+def proxies(cloud: Cloud, twin: Twin) -> Iterator[tuple[Proxy, Proxy]]:
     with ExitStack() as stack:
-        yield stack.enter_context(between(cloud.endpoint)), stack.enter_context(between(twin.url))
+        yield stack.enter_context(running_proxy(cloud.endpoint)), stack.enter_context(running_proxy(twin.url))
 
 
 @pytest.mark.parametrize("its_clock_goes_on", [True, False])
 def test_leases_that_ran_out_while_the_process_stood_still_lose_and_double_nothing(
-    cloud: Cloud, twin: Twin, start: Start, proxies: tuple[Between, Between], *, its_clock_goes_on: bool
+    cloud: Cloud, twin: Twin, start: Start, proxies: tuple[Proxy, Proxy], *, its_clock_goes_on: bool
 ) -> None:
     """Law 3: a request under way, a backlog and a verdict, all out of date when the process wakes.
 
@@ -39,7 +40,6 @@ def test_leases_that_ran_out_while_the_process_stood_still_lose_and_double_nothi
     comes a second time, and the ledger keeps its item from being sent twice.
     """
     sqs, darwin = proxies
-    held = Held(sqs)
     cloud.send(told_of(cloud, key) for key in KEYS)
     deleting = sqs.hold("DeleteMessageBatch")
     worker = start(AWS_ENDPOINT_URL=sqs.url, DARWIN_BASE_URL=darwin.url, **SETTINGS)
@@ -54,7 +54,7 @@ def test_leases_that_ran_out_while_the_process_stood_still_lose_and_double_nothi
         asleep_until = time.monotonic() + VISIBILITY
         until("the leases ran out", lambda: time.monotonic() > asleep_until and cloud.waiting().hidden == 0)
     else:
-        held.end_leases(cloud)
+        sqs.end_leases(cloud)
     sending.release()
     worker.thaw()
 

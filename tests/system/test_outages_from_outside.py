@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,18 +12,40 @@ from tests.servers import RedisServer, running_redis
 from tests.system.conftest import Start
 from tests.system.outside import AWS_SECRET, Cloud, until
 from tests.system.processes import Twin, Worker
-from tests.system.proxy import Proxy, Reply, running_proxy
+from tests.system.proxy import BROKEN, Call, Reply, running_proxy
 
 UNAVAILABLE = Reply.of_sqs(503, "ServiceUnavailable", "Service is temporarily unavailable")
-BROKEN = Reply()
 DENIED = Reply.of_sqs(403, "AccessDenied", "not authorized to perform: sqs:receivemessage")
 EXPIRED = Reply.of_sqs(403, "ExpiredToken", "The security token included in the request is expired")
 
 
+@dataclass
+class Aws:
+    """What is answered in its place: *refusal* to calls to SQS, only to those with the session *token* where there is one,
+    *credentials* to who asks for them. It counts what was *refused*.
+    """
+
+    url: str
+    refusal: Reply | None = None
+    token: str | None = None
+    credentials: Reply | None = None
+    refused: int = 0
+
+    def instead(self, call: Call) -> Reply | None:
+        if call.name == "GET /credentials":
+            return self.credentials
+        if self.refusal is None or not call.to_sqs or self.token not in (None, call.token):
+            return None
+        self.refused += 1
+        return self.refusal
+
+
 @pytest.fixture
-def proxy(cloud: Cloud) -> Iterator[Proxy]:
-    with running_proxy(cloud.endpoint) as running:
-        yield running
+def aws(cloud: Cloud) -> Iterator[Aws]:
+    with running_proxy(cloud.endpoint) as proxy:
+        made = Aws(proxy.url)
+        proxy.instead = made.instead
+        yield made
 
 
 @pytest.fixture
@@ -63,28 +86,28 @@ def nothing_lost_nothing_twice(cloud: Cloud, twin: Twin, keys: list[str]) -> Non
 
 
 def test_twenty_seconds_without_sqs_lose_and_double_nothing(
-    cloud: Cloud, twin: Twin, start: Start, proxy: Proxy
+    cloud: Cloud, twin: Twin, start: Start, aws: Aws
 ) -> None:
     """It answers 503, then breaks connections off, then denies access; requests to Darwin were under way."""
     cloud.notify_queue()
     first, second, third = ([f"{folder}/{n}.jpg" for n in range(60)] for folder in "abc")
-    worker = start(AWS_ENDPOINT_URL=proxy.url)
+    worker = start(AWS_ENDPOINT_URL=aws.url)
     cloud.upload(*first)
     until("the first are registered", lambda: len(twin.items()) == len(first))
     twin.control("faults", {"kind": "slow-answer", "seconds": 3, "times": 4, "endpoint": "register"})
     cloud.upload(*second)
     until("a request is under way", lambda: twin.counters()["items_received"] > len(first))
 
-    proxy.refusal = UNAVAILABLE
+    aws.refusal = UNAVAILABLE
     cloud.upload(*third)
     until("it says that SQS is away", lambda: "sqs_unreachable" in worker.conditions())
     for_seconds(7, worker, "sqs_unreachable")
-    proxy.refusal = BROKEN
+    aws.refusal = BROKEN
     for_seconds(7, worker, "sqs_unreachable")
-    proxy.refusal = DENIED
+    aws.refusal = DENIED
     for_seconds(6, worker, "sqs_unreachable")
-    assert proxy.refused < 20 * 50, "calls, of which the SDK makes two where it was asked for one"
-    proxy.refusal = None
+    assert aws.refused < 20 * 50, "calls, of which the SDK makes two where it was asked for one"
+    aws.refusal = None
 
     worker.wait_until_ready(seconds=60)
     assert shown(worker, "sqs_unreachable") == 0
@@ -145,35 +168,35 @@ def credentials(cloud: Cloud, token: str, lasting: timedelta) -> Reply:
         "Token": token,
         "Expiration": (datetime.now(UTC) + lasting).strftime("%Y-%m-%dT%H:%M:%SZ"),
     }
-    return Reply(200, json.dumps(told))
+    return Reply(200, json.dumps(told).encode())
 
 
 def test_expired_credentials_are_told_and_new_ones_are_taken_up_without_a_restart(
-    cloud: Cloud, twin: Twin, start: Start, proxy: Proxy
+    cloud: Cloud, twin: Twin, start: Start, aws: Aws
 ) -> None:
     """The provider of credentials is away while the old ones end, and comes back with new ones."""
     cloud.notify_queue()
-    proxy.pages["/credentials"] = credentials(cloud, "first-token", timedelta(minutes=12))
+    aws.credentials = credentials(cloud, "first-token", timedelta(minutes=12))
     worker = start(
-        AWS_ENDPOINT_URL=proxy.url,
+        AWS_ENDPOINT_URL=aws.url,
         AWS_ACCESS_KEY_ID=None,
         AWS_SECRET_ACCESS_KEY=None,
-        AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{proxy.url}/credentials",
+        AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{aws.url}/credentials",
         AWS_CONTAINER_AUTHORIZATION_TOKEN="secret",
     )
     cloud.upload("before.jpg")
     until("the first is registered", lambda: len(twin.items()) == 1)
 
-    proxy.pages["/credentials"] = Reply(500)
-    proxy.refusal, proxy.refused_token = EXPIRED, "first-token"
+    aws.credentials = Reply(500)
+    aws.refusal, aws.token = EXPIRED, "first-token"
     cloud.upload("after.jpg")
     until("it says that SQS is away", lambda: "sqs_unreachable" in worker.conditions())
-    for_seconds(5, worker, "sqs_unreachable")
+    for_seconds(2, worker, "sqs_unreachable")
     assert worker.conditions()["sqs_unreachable"].endswith(
         "ExpiredToken. The AWS credentials have expired: renew them."
     )
 
-    proxy.pages["/credentials"] = credentials(cloud, "second-token", timedelta(hours=6))
+    aws.credentials = credentials(cloud, "second-token", timedelta(hours=6))
     worker.wait_until_ready(seconds=40)
     nothing_lost_nothing_twice(cloud, twin, ["before.jpg", "after.jpg"])
     assert worker.stop() == 0

@@ -8,10 +8,10 @@ from textwrap import dedent
 
 import pytest
 
-from tests.system.between import Held, between
 from tests.system.conftest import Start
 from tests.system.outside import SQS_BATCH, Cloud, until
 from tests.system.processes import Twin, Worker
+from tests.system.proxy import running_proxy
 from tests.system.test_stop_from_outside import told_of
 
 MESSAGES = 500
@@ -89,14 +89,13 @@ def test_of_500_open_messages_only_the_one_that_kills_the_process_ends_in_the_de
     cloud.send(told_of(cloud, key) for key in keys[BEFORE:])
     slow = {"kind": "slow", "seconds": 60, "endpoint": "register"}
     twin.control("faults", slow)
-    with between(cloud.endpoint) as proxy:
-        held = Held(proxy)
+    with running_proxy(cloud.endpoint) as proxy:
 
         def started() -> Worker:
-            return start(AWS_ENDPOINT_URL=proxy.url, PYTHONPATH=deadly)
+            return start(AWS_ENDPOINT_URL=proxy.url, PYTHONPATH=deadly, WORKER_QUEUE__WAIT_SECONDS="0")
 
         def supervised() -> Worker:
-            held.end_leases(cloud)
+            proxy.end_leases(cloud)
             return started()
 
         worker = started()

@@ -13,17 +13,19 @@ from textwrap import dedent
 
 import pytest
 
-from tests.system.between import Between, Held, between
 from tests.system.conftest import Start
 from tests.system.outside import Cloud, until
 from tests.system.processes import DATASET, STORAGE, Twin, Worker
+from tests.system.proxy import Proxy, running_proxy
 from tests.system.test_stop_from_outside import told_of
 
-DRAIN_SECONDS = 10
+DRAIN_SECONDS = 7
 PLATFORMS_PATIENCE = 5
 """Seconds by which the drain is shorter than what a platform allows: 25 of 30, as deployed."""
 
 PATIENT = {"WORKER_DARWIN__REQUEST_TIMEOUT_SECONDS": "20", "WORKER_QUEUE__VISIBILITY_SECONDS": "36"}
+SHORT_POLLS = {"WORKER_QUEUE__WAIT_SECONDS": "0"}
+"""A stop waits for the polls under way, and :meth:`Proxy.end_leases` for those of the dead."""
 
 LEDGER_THAT_WAITS = dedent(
     """
@@ -57,9 +59,8 @@ LEDGER_THAT_WAITS = dedent(
 class Stage:
     """The worker's world, with a hand on everything that it calls."""
 
-    sqs: Between
-    darwin: Between
-    held: Held
+    sqs: Proxy
+    darwin: Proxy
     settings: dict[str, str]
     gates: Path
 
@@ -92,7 +93,7 @@ def stage(cloud: Cloud, twin: Twin, tmp_path: Path) -> Iterator[Stage]:
     gates.mkdir()
     (code / "sitecustomize.py").write_text(LEDGER_THAT_WAITS)
     with ExitStack() as stack:
-        sqs, darwin = (stack.enter_context(between(url)) for url in (cloud.endpoint, twin.url))
+        sqs, darwin = (stack.enter_context(running_proxy(url)) for url in (cloud.endpoint, twin.url))
         settings = {
             "AWS_ENDPOINT_URL": sqs.url,
             "DARWIN_BASE_URL": darwin.url,
@@ -100,8 +101,9 @@ def stage(cloud: Cloud, twin: Twin, tmp_path: Path) -> Iterator[Stage]:
             "TEST_GATES": str(gates),
             "WORKER_DRAIN_SECONDS": str(DRAIN_SECONDS),
             **PATIENT,
+            **SHORT_POLLS,
         }
-        made = Stage(sqs, darwin, Held(sqs), settings, gates)
+        made = Stage(sqs, darwin, settings, gates)
         yield made
         made.release_all()
 
@@ -124,7 +126,7 @@ def end(worker: Worker, stage: Stage, cloud: Cloud, how: str) -> None:
             stage.release_all()
         else:
             stage.lose_all()
-        stage.held.end_leases(cloud)
+        stage.sqs.end_leases(cloud)
 
 
 def dead_keys(cloud: Cloud, wanted: int) -> list[str]:
@@ -185,8 +187,11 @@ def test_a_signal_loses_and_doubles_nothing_at_any_phase_beyond_the_lanes(
     send(cloud, "films/answered.mov")
     until("the ledger's write is held", lambda: stage.ledger_is_held("register"))
 
+    polling = stage.sqs.hold("ReceiveMessage")
+    polling.wait_until_met()
     stage.sqs.hold("ReceiveMessage", after=True)
     send(cloud, "films/polled.mov")
+    polling.release()
     until("a poll took the last message", lambda: cloud.waiting().visible == 0)
 
     end(worker, stage, cloud, how)
@@ -270,7 +275,7 @@ def test_a_stop_ends_in_time_although_every_call_hangs(
     worker.ask_to_stop()
     assert worker.ended(DRAIN_SECONDS + PLATFORMS_PATIENCE) == 0
     stage.lose_all()
-    stage.held.end_leases(cloud)
+    stage.sqs.end_leases(cloud)
 
     second = start(**stage.settings)
     second.wait_until_ready()
