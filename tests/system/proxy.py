@@ -105,12 +105,15 @@ class Proxy:
         for hold in self._holds:
             hold.lose()
 
-    def end_leases(self, cloud: Cloud) -> None:
-        """What time does for a dead process: all that it held may be had again. Spares a test the wait for it.
-
-        A poll outlives the process that asked, and swallows messages: its end is waited for.
+    def wait_until_idle(self) -> None:
+        """Until no call is under way. A poll outlives the process that asked, and swallows messages; and it may be answered
+        after an outage began.
         """
-        until("the dead process has no call under way", lambda: not self._under_way)
+        until("no call is under way", lambda: not self._under_way)
+
+    def end_leases(self, cloud: Cloud) -> None:
+        """What time does for a dead process: all that it held may be had again. Spares a test the wait for it."""
+        self.wait_until_idle()
         handles, self._handles = list(self._handles.values()), {}
         for start in range(0, len(handles), SQS_BATCH):
             entries = [

@@ -12,7 +12,7 @@ from tests.servers import RedisServer, running_redis
 from tests.system.conftest import Start
 from tests.system.outside import AWS_SECRET, Cloud, until
 from tests.system.processes import Twin, Worker
-from tests.system.proxy import BROKEN, Call, Reply, running_proxy
+from tests.system.proxy import BROKEN, Call, Proxy, Reply, running_proxy
 
 UNAVAILABLE = Reply.of_sqs(503, "ServiceUnavailable", "Service is temporarily unavailable")
 DENIED = Reply.of_sqs(403, "AccessDenied", "not authorized to perform: sqs:receivemessage")
@@ -25,7 +25,7 @@ class Aws:
     *credentials* to who asks for them. It counts what was *refused*.
     """
 
-    url: str
+    proxy: Proxy
     refusal: Reply | None = None
     token: str | None = None
     credentials: Reply | None = None
@@ -43,7 +43,7 @@ class Aws:
 @pytest.fixture
 def aws(cloud: Cloud) -> Iterator[Aws]:
     with running_proxy(cloud.endpoint) as proxy:
-        made = Aws(proxy.url)
+        made = Aws(proxy)
         proxy.instead = made.instead
         yield made
 
@@ -91,7 +91,7 @@ def test_twenty_seconds_without_sqs_lose_and_double_nothing(
     """It answers 503, then breaks connections off, then denies access; requests to Darwin were under way."""
     cloud.notify_queue()
     first, second, third = ([f"{folder}/{n}.jpg" for n in range(60)] for folder in "abc")
-    worker = start(AWS_ENDPOINT_URL=aws.url)
+    worker = start(AWS_ENDPOINT_URL=aws.proxy.url)
     cloud.upload(*first)
     until("the first are registered", lambda: len(twin.items()) == len(first))
     twin.control("faults", {"kind": "slow-answer", "seconds": 3, "times": 4, "endpoint": "register"})
@@ -100,6 +100,7 @@ def test_twenty_seconds_without_sqs_lose_and_double_nothing(
 
     aws.refusal = UNAVAILABLE
     cloud.upload(*third)
+    aws.proxy.wait_until_idle()
     until("it says that SQS is away", lambda: "sqs_unreachable" in worker.conditions())
     for_seconds(7, worker, "sqs_unreachable")
     aws.refusal = BROKEN
@@ -178,10 +179,10 @@ def test_expired_credentials_are_told_and_new_ones_are_taken_up_without_a_restar
     cloud.notify_queue()
     aws.credentials = credentials(cloud, "first-token", timedelta(minutes=12))
     worker = start(
-        AWS_ENDPOINT_URL=aws.url,
+        AWS_ENDPOINT_URL=aws.proxy.url,
         AWS_ACCESS_KEY_ID=None,
         AWS_SECRET_ACCESS_KEY=None,
-        AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{aws.url}/credentials",
+        AWS_CONTAINER_CREDENTIALS_FULL_URI=f"{aws.proxy.url}/credentials",
         AWS_CONTAINER_AUTHORIZATION_TOKEN="secret",
     )
     cloud.upload("before.jpg")
@@ -190,6 +191,7 @@ def test_expired_credentials_are_told_and_new_ones_are_taken_up_without_a_restar
     aws.credentials = Reply(500)
     aws.refusal, aws.token = EXPIRED, "first-token"
     cloud.upload("after.jpg")
+    aws.proxy.wait_until_idle()
     until("it says that SQS is away", lambda: "sqs_unreachable" in worker.conditions())
     for_seconds(2, worker, "sqs_unreachable")
     assert worker.conditions()["sqs_unreachable"].endswith(

@@ -25,7 +25,7 @@ PLATFORMS_PATIENCE = 5
 
 PATIENT = {"WORKER_DARWIN__REQUEST_TIMEOUT_SECONDS": "20", "WORKER_QUEUE__VISIBILITY_SECONDS": "36"}
 SHORT_POLLS = {"WORKER_QUEUE__WAIT_SECONDS": "0"}
-"""A stop waits for the polls under way, and :meth:`Proxy.end_leases` for those of the dead."""
+"""A stop waits for the polls under way, and :meth:`Proxy.wait_until_idle` for those of the dead."""
 
 LEDGER_THAT_WAITS = dedent(
     """
