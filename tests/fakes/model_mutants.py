@@ -5,9 +5,11 @@ import asyncio
 from worker.core.backlog import Batch, OpenItem
 from worker.core.conditions import Name
 from worker.core.leases import Leases
+from worker.core.owing import copies
+from worker.core.owing import letters as letters_of
 from worker.pipeline.accounts import Account
 from worker.pipeline.registering import Registering
-from worker.pipeline.settling import Settling, _copies, _letters
+from worker.pipeline.settling import Settling
 
 
 class DeletesBeforeTheDeadLetter(Settling):
@@ -15,8 +17,8 @@ class DeletesBeforeTheDeadLetter(Settling):
 
     async def _carry_out(self, part: str, numbers: list[int]) -> None:
         await self.give_back([number for number in numbers if number in self._hold_over])
-        owing = await self._store(part, self._ours(numbers), self._queue, _copies, Name.SQS_UNREACHABLE)
-        letters = [letter for opened in owing for _, letter in _letters(opened)]
+        owing = await self._store(part, self._ours(numbers), self._queue, copies, Name.SQS_UNREACHABLE)
+        letters = [letter for opened in owing for _, letter in letters_of(opened)]
         await self._delete(self._ours([opened.number for opened in owing]))
         self._context.heartbeats.beat(part)
         if letters:
@@ -50,6 +52,6 @@ class SettlesWithoutFence(Settling):
     def lose(self, number: int, why: str) -> None:
         if number in self.book and self.book[number].complete:
             opened = self.book[number]
-            owed = [at for at, _ in [*_letters(opened), *_copies(opened)]]
+            owed = [at for at, _ in [*letters_of(opened), *copies(opened)]]
             if not owed:
                 super().lose(number, why)

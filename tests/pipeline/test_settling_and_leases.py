@@ -180,6 +180,22 @@ async def test_a_request_leaves_only_with_items_whose_lease_outlasts_its_timeout
         assert all(at + 20 <= ends for at in rig.darwin["acme"].sent_at)
 
 
+async def test_a_stop_does_not_wait_for_verdicts_whose_lease_was_lost() -> None:
+    """Law 6: after an outage nothing is open any more, though the next try of a delete was minutes of backoff away."""
+    rig = rig_of(visibility=60)
+    rig.upload(*(f"in/{n}.jpg" for n in range(20)))
+    rig.queue.faults.fail("delete", AWAY)
+    async with rig.running():
+        await rig.queue.until(lambda: len(rig.items()["intake"]) == 20, within=30)
+        await asyncio.sleep(40)
+        rig.queue.faults.fail("extend", AWAY)
+        rig.queue.faults.fail("receive", AWAY)
+        await rig.queue.until(lambda: rig.flow.settling.book.returned == 20, within=70)
+        asked = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - asked < 2
+    assert rig.conserved()
+
+
 async def test_a_second_delivery_of_an_open_message_takes_over_from_the_first() -> None:
     """SQS delivers at least once: the older delivery is fenced, and the item is sent once."""
     rig = rig_of()

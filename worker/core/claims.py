@@ -43,8 +43,8 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """The identity is ours. *since* as in :class:`Entry`. *lapsed* is the claim of another holder whose time ran out:
-    its request may have been sent.
+    """The identity is ours. *since* as in :class:`Entry`. *lapsed* is the claim of another holder whose time ran out, or
+    the registered entry of this object that was superseded: the item may have been sent.
     """
 
     since: float
@@ -70,7 +70,9 @@ def decide(held: Entry | None, claim: Claim, token: str, now: float) -> Granted 
     if live:
         return Denied(held)
     if claim.supersedes == held.at:
-        return Granted(since=now)
+        # Darwin's list may lag behind: what was registered for this object may be there all the same.
+        same = held.object.same_as(claim.object)
+        return Granted(since=held.since, lapsed=held) if same else Granted(since=now)
     if held.registered or not held.object.same_as(claim.object):
         return Denied(held)
     return Granted(since=held.since, lapsed=None if held.token == token else held)

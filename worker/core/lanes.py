@@ -83,6 +83,11 @@ class TeamLanes:
             return self.pause.kind is TeamPauseKind.PLAN_FULL
         return any(lane.lacks_probe for lane in self.lanes.values())
 
+    @property
+    def probes_team(self) -> bool:
+        """Whether somebody asks again and again if the team's pause is over; a full plan takes an item to ask with."""
+        return self.pause is not None and (self.pause.kind is not TeamPauseKind.PLAN_FULL or self.held > 0)
+
     def add(self, item: OpenItem) -> None:
         backlog = self.lanes[item.item.lane]
         backlog.held += 1

@@ -52,12 +52,13 @@ def under(bucket: Bucket, limit: int, burst: int, now: float) -> Bucket:
     """A bucket that was kept, under the limits of today. One whose time lies further ahead than any freeze was written
     by a clock that was set back since, and begins anew.
     """
-    if bucket.at > now + LONGEST_FREEZE:
+    frozen_until = max(bucket.thaw, now)
+    if bucket.at > now + LONGEST_FREEZE or bucket.at > frozen_until + MINUTE:
         return empty(limit, burst, now)
     if (bucket.limit, bucket.burst) == (limit, burst):
         return bucket
     full = float(limit - burst)
-    rate = full if bucket.rate >= bucket.full_rate else min(bucket.rate, full)
+    rate = full if bucket.rate >= bucket.full_rate else bucket.rate / bucket.full_rate * full
     return replace(bucket, limit=limit, burst=burst, tokens=min(bucket.tokens, float(burst)), rate=rate)
 
 
@@ -91,7 +92,7 @@ def refused(bucket: Bucket, now: float, retry_after: float | None) -> Bucket:
     not slow the rate again. A 429 within a minute of the last thaw is one more in a row.
     """
     bucket = refilled(bucket, now)
-    if now < bucket.at:
+    if now < bucket.thaw:
         refusals, rate = bucket.refusals, bucket.rate
     else:
         refusals = bucket.refusals + 1 if now < bucket.thaw + MINUTE else 1

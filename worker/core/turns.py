@@ -8,6 +8,9 @@ LOOK_AGAIN = 5.0
 
 SOONEST = 0.1
 
+SKEW = 2.0
+"""Seconds by which the clocks of a fleet may differ, where the store has none to ask."""
+
 
 @dataclass(frozen=True, slots=True)
 class Probed:
@@ -41,8 +44,8 @@ def turn(probed: Probed, paused_for: float, now: float) -> tuple[Probed, Turn]:
     """What a worker that has been paused for so many seconds is to do at *now*."""
     if probed.well_at is not None and probed.well_at > now - paused_for:
         return probed, Well()
-    # A probe ahead of us was noted by a clock that was set back since.
-    if probed.at is None or not 0 <= now - probed.at < EVERY:
+    # A probe far ahead of us was noted by a clock that was set back since.
+    if probed.at is None or not -SKEW <= now - probed.at < EVERY:
         return replace(probed, at=now), Ask()
     return probed, Later(max(SOONEST, min(LOOK_AGAIN, EVERY - (now - probed.at))))
 

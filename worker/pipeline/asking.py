@@ -24,9 +24,13 @@ class Asking:
         if dataset not in account.datasets:
             account.datasets = {known.slug: known.id for known in await account.darwin.datasets()}
         if dataset not in account.datasets:
-            raise Refused(f"team {account.team} has no dataset {dataset}")
+            return []
         places = [(item.path, item.name) for item in items]
-        return await account.darwin.find_items(account.datasets[dataset], places)
+        try:
+            return await account.darwin.find_items(account.datasets[dataset], places)
+        except Refused:
+            account.datasets = {}  # a dataset that was made anew has another id
+            raise
 
     async def held_now(self, items: Sequence[Item]) -> list[HeldItem] | None:
         """As :meth:`held`; None when Darwin does not say now."""

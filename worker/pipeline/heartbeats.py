@@ -2,9 +2,6 @@
 
 import asyncio
 
-SILENT_AFTER = 60.0
-"""Seconds without a beat after which a part counts as dead."""
-
 
 class Heartbeats:
     """Each part beats whenever its loop comes round. A part that ended says so, and is not missed."""

@@ -90,6 +90,9 @@ class Intake:
             self._context.heartbeats.beat(part)
             room = self._room(poller)
             if room < 1:
+                if poller == 0 and not self._asked:
+                    # What nobody would try now is no condition.
+                    self._context.situation.clear(Name.SQS_UNREACHABLE, "receiving")
                 await self._until_there_may_be_room(poller)
                 continue
             failures = 0 if await self._receive(min(FULL if self._flowing else 1, room)) else failures + 1
@@ -108,11 +111,13 @@ class Intake:
 
     def _room(self, poller: int) -> int:
         """How many messages this poller may ask for: none while others do enough, or nothing can be sent."""
+        book = self._settling.book
+        room = self._context.open_records - book.open_records - self._asked
+        if room < 1 or book.open_characters >= MOST_CHARACTERS:
+            return 0
         if (poller > 0 and not self._flowing) or self._suspects or not self._may_receive():
             return 0
-        if self._settling.book.open_characters >= MOST_CHARACTERS:
-            return 0
-        return self._context.open_records - self._settling.book.open_records - self._asked
+        return room
 
     async def _receive(self, limit: int) -> bool:
         """Whether SQS answered."""

@@ -175,6 +175,7 @@ class Lanes:
                 taken = loop.time()
                 if account.lanes.waiting < account.lanes.batch_size:
                     await asyncio.sleep(GATHER)
+                self._context.heartbeats.beat(part)
                 batch = await self._cut(account)
                 if batch is None:
                     await account.news.wait(NOTHING_FIT)
@@ -196,6 +197,8 @@ class Lanes:
         except OutsideError as error:
             self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "quota", str(error))
             turn = Later(LOOK_AGAIN)
+        else:
+            self._context.situation.clear(Name.LEDGER_UNREACHABLE, "quota")
         match turn:
             case Ask():
                 return True
@@ -214,6 +217,7 @@ class Lanes:
         too many in a minute.
         """
         loop = asyncio.get_running_loop()
+        self._context.heartbeats.beat(part)
         items = await self._registering.claim(account, batch)
         while items and loop.time() - taken > TOKEN_LASTS:
             if not await self._token(account, part):
@@ -312,5 +316,6 @@ class Lanes:
             for account in self._accounts.values()
             for lane, backlog in account.lanes.lanes.items()
         ):
-            for subject in (WRITING, "quota"):
-                self._context.situation.clear(Name.LEDGER_UNREACHABLE, subject)
+            self._context.situation.clear(Name.LEDGER_UNREACHABLE, WRITING)
+            if not any(account.lanes.probes_team for account in self._accounts.values()):
+                self._context.situation.clear(Name.LEDGER_UNREACHABLE, "quota")

@@ -39,7 +39,7 @@ class Ledger(Protocol):
     async def look_up(self, identities: Sequence[Identity]) -> list[Entry | None]: ...
 
     async def claim(self, claims: Sequence[Claim], token: str, seconds: float) -> list[Granted | Denied]:
-        """Take or renew claims for *seconds*. Our own claim is renewed, lapsed or not, unless somebody took it."""
+        """Take or renew claims for *seconds*, as :func:`worker.core.claims.decide` says."""
         ...
 
     async def register(self, claims: Sequence[Claim], token: str) -> None:

@@ -32,12 +32,13 @@ class Probing:
 
     async def run(self) -> None:
         part = f"{PART} {self._account.team}"
-        while not self._context.stop.asked:
-            self._context.heartbeats.beat(part)
-            await self._look_after_team()
-            await self._look_after_lanes()
-            await self._account.troubled.wait(LOOK_EVERY)
-        self._context.heartbeats.ended(part)
+        async with asyncio.TaskGroup() as endings:
+            while not self._context.stop.asked:
+                self._context.heartbeats.beat(part)
+                await self._look_after_team()
+                await self._look_after_lanes(endings)
+                await self._account.troubled.wait(LOOK_EVERY)
+            self._context.heartbeats.ended(part)
 
     async def _look_after_team(self) -> None:
         lanes = self._account.lanes
@@ -58,6 +59,8 @@ class Probing:
         except OutsideError as error:
             self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "quota", str(error))
             turn = Later(LOOK_AGAIN)
+        else:
+            self._context.situation.clear(Name.LEDGER_UNREACHABLE, "quota")
         match turn:
             case Ask():
                 await self._ask()
@@ -94,7 +97,7 @@ class Probing:
         self._account.lanes.resume_team()
         self._account.news.ring()
 
-    async def _look_after_lanes(self) -> None:
+    async def _look_after_lanes(self, endings: asyncio.TaskGroup) -> None:
         for lane, backlog in self._account.lanes.lanes.items():
             now = asyncio.get_running_loop().time()
             self._context.heartbeats.beat(f"{PART} {self._account.team}")
@@ -102,9 +105,9 @@ class Probing:
                 self._looked_at.pop(lane, None)
             elif now >= self._looked_at.get(lane, float("-inf")) + PROBE_EVERY:
                 self._looked_at[lane] = now
-                await self._look_for(lane)
+                await self._look_for(lane, endings)
 
-    async def _look_for(self, lane: Lane) -> None:
+    async def _look_for(self, lane: Lane, endings: asyncio.TaskGroup) -> None:
         """Darwin said 404: its own lists decide whether something is missing."""
         account = self._account
         try:
@@ -126,4 +129,7 @@ class Probing:
             account.news.ring()
             return
         now = asyncio.get_running_loop().time()
-        await self._registering.end(account, account.lanes.confirm_missing(lane, missing, now))
+        # Beside the probes: what may be there after all is written to the ledger, however long that is away.
+        ended = account.lanes.confirm_missing(lane, missing, now)
+        if ended:
+            endings.create_task(self._registering.end(account, ended), name=f"{PART} endings")

@@ -137,8 +137,9 @@ class Registering:
 
     def fit(self, account: Account, batch: Batch, items: list[OpenItem]) -> list[OpenItem]:
         """Those of the items that may leave now. The others go back to the lane, which looks at leases first."""
-        fit = [item for item in items if self.fitness(item) is Fitness.SEND]
         now = asyncio.get_running_loop().time()
+        answered = now + self._timeout
+        fit = [item for item in items if item.claim_ends >= answered and self.fitness(item) is Fitness.SEND]
         for item in items:
             if item not in fit:
                 account.lanes.retry_later(item, now)
@@ -227,7 +228,9 @@ class Registering:
         doubtful = [item for item in items if _maybe_sent(item)]
         try:
             held = await self._held(account, doubtful)
-        except OutsideError:
+        except Refused:
+            held = []  # Darwin will not say: as if the list did not show them
+        except Unavailable:
             account.troubled.ring()
             for item in doubtful:
                 item.unclear = True

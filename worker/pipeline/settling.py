@@ -13,12 +13,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from worker.core.backlog import Fitness, OpenItem
 from worker.core.backoff import backoff
 from worker.core.conditions import Name
-from worker.core.deadletters import dead_letter, postponed, read_history
+from worker.core.deadletters import read_history
 from worker.core.errors import OutsideError
 from worker.core.events import BadRecord
 from worker.core.identities import Identities
 from worker.core.leases import Leases
-from worker.core.model import Kind, Message, Outcome, Record, RecordId
+from worker.core.model import Message, Outcome, Record, RecordId
+from worker.core.owing import copies, letters, line_of
 from worker.core.queueing import Failure, Outgoing
 from worker.core.settlement import Book, OpenMessage, Settled
 from worker.logs import Event, log
@@ -44,6 +45,9 @@ GATHER = 0.05
 
 TOGETHER = 5.0
 """Seconds that a verdict may be tried again early, to share a call with one whose time has come."""
+
+STOPPING = 1.0
+"""Seconds at most until a verdict is tried again while the process stops: it cannot wait for long."""
 
 
 class Settling:
@@ -178,14 +182,14 @@ class Settling:
         """Up to ten complete messages: at once when ten are there, or else a moment after the first."""
         loop = asyncio.get_running_loop()
         numbers = self._due_again()
-        wait = min(IDLE_WAIT, max(0.0, self._failed[0][0] - loop.time())) if self._failed else IDLE_WAIT
         if not numbers:
             try:
-                numbers = await self._complete.take(FULL, wait)
+                numbers = await self._complete.take(FULL, self._pause())
             except Closed:
+                pause = self._pause()
                 if not self._failed:
                     raise
-                await asyncio.sleep(wait)
+                await asyncio.sleep(pause)
         until = loop.time() + GATHER
         while 0 < len(numbers) < FULL and (left := until - loop.time()) > 0:
             try:
@@ -194,11 +198,23 @@ class Settling:
                 break
         return numbers
 
+    def _pause(self) -> float:
+        """Seconds until a verdict is tried again. Those whose message is not ours any more are forgotten first."""
+        while self._failed and self._failed[0][1] not in self.book:
+            heapq.heappop(self._failed)
+        if not self._failed:
+            return IDLE_WAIT
+        longest = STOPPING if self._context.stop.asked else IDLE_WAIT
+        return min(longest, max(0.0, self._failed[0][0] - asyncio.get_running_loop().time()))
+
     def _due_again(self) -> list[int]:
         """Up to ten messages whose verdict failed before: one that may be tried again now, and with it those that
         may soon, or a queue that is away would be called once for each of thousands.
         """
         now = asyncio.get_running_loop().time()
+        if self._context.stop.asked:
+            self._failed = [(min(at, now + STOPPING), number) for at, number in self._failed]
+            heapq.heapify(self._failed)
         due: list[int] = []
         while self._failed and len(due) < FULL and self._failed[0][0] <= now + (TOGETHER if due else 0):
             due.append(heapq.heappop(self._failed)[1])
@@ -208,10 +224,10 @@ class Settling:
         await self.give_back([number for number in numbers if number in self._hold_over])
         self._context.heartbeats.beat(part)
         owing = self._ours(numbers)
-        owing = await self._store(part, owing, self._dead_letters, _letters, Name.DEAD_LETTERS_UNREACHABLE)
+        owing = await self._store(part, owing, self._dead_letters, letters, Name.DEAD_LETTERS_UNREACHABLE)
         self._context.heartbeats.beat(part)
         owing = self._ours([opened.number for opened in owing])
-        owing = await self._store(part, owing, self._queue, _copies, Name.SQS_UNREACHABLE)
+        owing = await self._store(part, owing, self._queue, copies, Name.SQS_UNREACHABLE)
         self._context.heartbeats.beat(part)
         await self._delete(self._ours([opened.number for opened in owing]))
 
@@ -237,11 +253,11 @@ class Settling:
         owed = [(opened, *letter) for opened in messages for letter in owed_by(opened)]
         if not owed:
             return messages
-        letters = [letter for _, _, letter in owed]
+        sending = [letter for _, _, letter in owed]
         results = list[Failure | None]()
-        for first in range(0, len(letters), SENT_AT_ONCE):
+        for first in range(0, len(sending), SENT_AT_ONCE):
             self._context.heartbeats.beat(part)
-            some = letters[first : first + SENT_AT_ONCE]
+            some = sending[first : first + SENT_AT_ONCE]
             results += await self._tried(condition, "storing", queue.send(some), len(some))
         failed = set[int]()
         for (opened, position, letter), failure in zip(owed, results, strict=True):
@@ -316,7 +332,7 @@ class Settling:
             message=closed.message.id,
             receive_count=closed.message.receive_count,
             records=[
-                _told(r, s) for r, s in zip(closed.records or (None,), closed.results, strict=True) if s
+                line_of(r, s) for r, s in zip(closed.records or (None,), closed.results, strict=True) if s
             ],
         )
         self.freed.ring()
@@ -347,51 +363,3 @@ class Settling:
             if number in self.book:
                 self._give_up(number, "given_back" if failure is None else "lease_lost")
                 self._context.metrics.give_backs.inc(0 if failure else 1)
-
-
-def _letters(opened: OpenMessage) -> list[tuple[int, Outgoing]]:
-    """The dead letters that a message owes, each with its record's position."""
-    return [
-        (
-            position,
-            dead_letter(
-                opened.message,
-                position if opened.records else None,
-                settled.outcome,
-                opened.received_at,
-                dataset=settled.item.lane.dataset if settled.item else "",
-                route=settled.item.route if settled.item else settled.outcome.route,
-            ),
-        )
-        for position, settled in _unstored(opened)
-        if settled.outcome.kind.owes_dead_letter
-    ]
-
-
-def _copies(opened: OpenMessage) -> list[tuple[int, Outgoing]]:
-    """The postponed copies that a message owes, each with its record's position."""
-    return [
-        (position, postponed(opened.message, position, opened.received_at, settled.delay))
-        for position, settled in _unstored(opened)
-        if settled.outcome.kind is Kind.POSTPONED
-    ]
-
-
-def _unstored(opened: OpenMessage) -> list[tuple[int, Settled]]:
-    results = enumerate(opened.results)
-    return [(at, settled) for at, settled in results if settled is not None and at not in opened.stored]
-
-
-def _told(record: Record | BadRecord | None, settled: Settled) -> dict[str, object]:
-    """One record's line within the message's."""
-    told: dict[str, object] = {"outcome": settled.outcome.kind.value, "reason": settled.outcome.reason.value}
-    if isinstance(record, Record):
-        told |= {"bucket": record.object.bucket, "key": record.object.key}
-    if settled.item is not None:
-        item = settled.item
-        told |= {"route": item.route, "dataset": item.lane.dataset, "path": item.path, "name": item.name}
-    elif settled.outcome.route:
-        told["route"] = settled.outcome.route
-    if settled.outcome.detail:
-        told["detail"] = settled.outcome.detail
-    return told

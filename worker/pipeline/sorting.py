@@ -29,6 +29,9 @@ from worker.pipeline.waiting import WaitingRoom
 
 PART = "sorting"
 AT_ONCE = 200
+ASKED_AT_ONCE = 20
+"""Items between two signs of life while Darwin is asked: as many as one question holds; a slow one takes twenty seconds."""
+
 
 LARGE = 16_384
 """Characters of a body after whose reading the others have their turn. S3's own notifications have one or two thousand."""
@@ -160,12 +163,13 @@ class Sorting:
         while True:
             self._context.heartbeats.beat(part)
             by_dataset: dict[tuple[str, str], list[tuple[OpenItem, Entry]]] = {}
-            for item, entry in await self._doubted.take(AT_ONCE):
+            for item, entry in await self._doubted.take(ASKED_AT_ONCE):
                 by_dataset.setdefault((item.item.lane.team, item.item.lane.dataset), []).append((item, entry))
             for doubted in by_dataset.values():
                 self._context.heartbeats.beat(part)
                 held = await self._asking.held_now([item.item for item, _ in doubted])
                 for item, entry in doubted:
+                    self._context.heartbeats.beat(part)
                     await self._decide_doubted(item, entry, held)
 
     async def _decide_doubted(self, item: OpenItem, entry: Entry, held: list[HeldItem] | None) -> None:

@@ -1,0 +1,55 @@
+"""What a message owes when its records have their outcomes, and what is told of each."""
+
+from worker.core.deadletters import dead_letter, postponed
+from worker.core.events import BadRecord
+from worker.core.model import Kind, Record
+from worker.core.queueing import Outgoing
+from worker.core.settlement import OpenMessage, Settled
+
+
+def letters(opened: OpenMessage) -> list[tuple[int, Outgoing]]:
+    """The dead letters that a message owes, each with its record's position."""
+    return [
+        (
+            position,
+            dead_letter(
+                opened.message,
+                position if opened.records else None,
+                settled.outcome,
+                opened.received_at,
+                dataset=settled.item.lane.dataset if settled.item else "",
+                route=settled.item.route if settled.item else settled.outcome.route,
+            ),
+        )
+        for position, settled in _unstored(opened)
+        if settled.outcome.kind.owes_dead_letter
+    ]
+
+
+def copies(opened: OpenMessage) -> list[tuple[int, Outgoing]]:
+    """The postponed copies that a message owes, each with its record's position."""
+    return [
+        (position, postponed(opened.message, position, opened.received_at, settled.delay))
+        for position, settled in _unstored(opened)
+        if settled.outcome.kind is Kind.POSTPONED
+    ]
+
+
+def _unstored(opened: OpenMessage) -> list[tuple[int, Settled]]:
+    results = enumerate(opened.results)
+    return [(at, settled) for at, settled in results if settled is not None and at not in opened.stored]
+
+
+def line_of(record: Record | BadRecord | None, settled: Settled) -> dict[str, object]:
+    """One record's line within the message's."""
+    line: dict[str, object] = {"outcome": settled.outcome.kind.value, "reason": settled.outcome.reason.value}
+    if isinstance(record, Record):
+        line |= {"bucket": record.object.bucket, "key": record.object.key}
+    if settled.item is not None:
+        item = settled.item
+        line |= {"route": item.route, "dataset": item.lane.dataset, "path": item.path, "name": item.name}
+    elif settled.outcome.route:
+        line["route"] = settled.outcome.route
+    if settled.outcome.detail:
+        line["detail"] = settled.outcome.detail
+    return line
