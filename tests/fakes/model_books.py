@@ -80,6 +80,8 @@ def _truthful(fleet: Fleet, key: str, reason: str) -> bool:
             return REFUSED in key or "refusal" in fleet.happened
         case "lane_refused":
             return "refusal" in fleet.happened or REFUSED in key
+        case "no_answer_for_item":
+            return "omission" in fleet.happened
         case "dataset_missing":
             return "removal" in fleet.happened
         case _:

@@ -23,10 +23,18 @@ def rig_of(
     return Rig([route], switches=switches, **values)  # type: ignore[arg-type]  # passed on as they come
 
 
-def plant(rig: Rig, name: str, *, at: float = START, external: bool = True, key: str = "elsewhere") -> None:
+def plant(
+    rig: Rig,
+    name: str,
+    *,
+    path: str = "/",
+    at: float = START,
+    external: bool = True,
+    key: str = "elsewhere",
+) -> None:
     """Put an item into Darwin that no worker of this test registered."""
-    held = HeldItem("id", "/", name, [SentFile("0", name, "image", key)], at, external)
-    rig.twin.world.teams["acme"].datasets["intake"].items["/", name] = held
+    held = HeldItem("id", path, name, [SentFile("0", name, "image", key)], at, external)
+    rig.twin.world.teams["acme"].datasets["intake"].items[path, name] = held
 
 
 def block(rig: Rig, name: str, reason: str) -> None:

@@ -121,8 +121,8 @@ MISHAPS = st.one_of(
 LONGEST_POLL = 11.0
 """Seconds after which nobody's poll is under way who does not run."""
 
-TO_REST, AT_REST = 4 * 3600.0, 30.0
-"""Seconds in which a healed fleet must empty its queue, and then let go of all."""
+TO_REST, AT_REST = 4 * 3600.0, 90.0
+"""Seconds in which a healed fleet must empty its queue, and then let go of all: a paused lane is looked at once a minute."""
 
 
 class Pipelines(RuleBasedStateMachine):

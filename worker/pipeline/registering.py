@@ -219,11 +219,7 @@ class Registering:
         A claim that did not outlast its request may have been taken over, and then it was its new holder's: what the
         ledger says to another claim will tell.
         """
-        now = asyncio.get_running_loop().time()
-        outlived = [item for item in items if now >= item.claim_ends]
-        for item in outlived:
-            account.lanes.retry_later(item, now)
-        items = [item for item in items if item not in outlived]
+        items = self._still_claimed(account, items)
         await self._not_ours(account, [item for item in items if not _maybe_sent(item)])
         doubtful = [item for item in items if _maybe_sent(item)]
         try:
@@ -236,12 +232,22 @@ class Registering:
                 item.unclear = True
                 account.lanes.retry_later(item, self._after(TRIES))
             return
+        doubtful = self._still_claimed(account, doubtful)
         ours = await self._write_ours(account, doubtful, held)
         left = [item for item in doubtful if item not in ours]
         # Taken, says one answer, and not there, says the other: the list may lag behind.
         unseen = [item for item in left if item.tries + 1 < TRIES and not is_held(item.item, held)]
         await self._try_again(account, [(item, exists(item.item)) for item in unseen])
         await self._not_ours(account, [item for item in left if item not in unseen])
+
+    @staticmethod
+    def _still_claimed(account: Account, items: list[OpenItem]) -> list[OpenItem]:
+        """Those of the items whose claim is still ours; the others are claimed, and sent, anew."""
+        now = asyncio.get_running_loop().time()
+        for item in items:
+            if now >= item.claim_ends:
+                account.lanes.retry_later(item, now)
+        return [item for item in items if now < item.claim_ends]
 
     async def _held(self, account: Account, items: list[OpenItem]) -> list[HeldItem]:
         """What Darwin's list shows of the items of one lane; raises :class:`OutsideError` when Darwin does not say."""

@@ -10,7 +10,7 @@ from itertools import count
 
 from worker.core.backlog import OpenItem
 from worker.core.backoff import backoff
-from worker.core.claims import Claim, Entry, is_held, known, proven_ours
+from worker.core.claims import Claim, Denied, Entry, is_held, known, proven_ours
 from worker.core.conditions import Name
 from worker.core.darwin import HeldItem
 from worker.core.deadletters import read_history
@@ -32,6 +32,8 @@ AT_ONCE = 200
 ASKED_AT_ONCE = 20
 """Items between two signs of life while Darwin is asked: as many as one question holds; a slow one takes twenty seconds."""
 
+WRITE_SECONDS = 50.0
+"""For how long a left claim is taken over to be written as registered: longer than any call to a ledger takes."""
 
 LARGE = 16_384
 """Characters of a body after whose reading the others have their turn. S3's own notifications have one or two thousand."""
@@ -180,7 +182,7 @@ class Sorting:
         elif entry.registered and is_held(item.item, held):
             self._settling.settle_item(item, known(entry, item.item.object))
         elif not entry.registered and proven_ours(item.item, entry.since, held):
-            if await self._write(Claim(item.item.identity, entry.object)):
+            if await self._write_left(Claim(item.item.identity, entry.object), entry):
                 self._settling.settle_item(item, known(entry, item.item.object))
             else:
                 self._waiting.add(item)
@@ -188,9 +190,14 @@ class Sorting:
             item.supersedes = entry.at
             self._lanes.add(item)
 
-    async def _write(self, claim: Claim) -> bool:
-        """Darwin holds this object through us, though whoever claimed it never wrote so."""
+    async def _write_left(self, claim: Claim, entry: Entry) -> bool:
+        """Darwin holds the object of a left claim, though whoever held it never wrote so. Taken over first: while Darwin was
+        asked, another worker may have given the identity to another object, and the item may be that one's.
+        """
         try:
+            [taken] = await self._ledger.claim([claim], self._context.token, WRITE_SECONDS)
+            if isinstance(taken, Denied) or taken.since != entry.since:
+                return False
             with self._context.metrics.ledger_seconds.labels(call="register").time():
                 await self._ledger.register([claim], self._context.token)
         except OutsideError as error:
