@@ -1,9 +1,6 @@
 """The turns of a fleet, or of one process, to probe what is paused; kept in a cell."""
 
-import json
-from dataclasses import asdict
-
-from worker.adapters.cells import Cell
+from worker.adapters.cells import Cell, packed, unpacked
 from worker.core import turns
 from worker.core.turns import Later, Probed, Turn
 
@@ -18,7 +15,7 @@ class CellProbes:
         seen = await self._cell.read()
         before = _probed(seen.value)
         after, turn = turns.turn(before, paused_for, seen.now)
-        if after == before or await self._cell.swap(seen.value, json.dumps(asdict(after))):
+        if after == before or await self._cell.swap(seen.value, packed(after)):
             return turn
         return Later(turns.LOOK_AGAIN)  # somebody was faster
 
@@ -26,8 +23,8 @@ class CellProbes:
         seen = await self._cell.read()
         found = turns.well(_probed(seen.value), seen.now)
         # Where somebody was faster, the others find out by a probe of their own.
-        await self._cell.swap(seen.value, json.dumps(asdict(found)))
+        await self._cell.swap(seen.value, packed(found))
 
 
 def _probed(value: str | None) -> Probed:
-    return Probed() if value is None else Probed(**json.loads(value))
+    return Probed() if value is None else unpacked(Probed, value)

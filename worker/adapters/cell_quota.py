@@ -1,12 +1,10 @@
 """The quota of whoever shares a cell: one process, or a fleet (law 4). One read and one swap per token."""
 
 import asyncio
-import json
 from collections.abc import Callable
-from dataclasses import asdict
 from typing import TypeVar
 
-from worker.adapters.cells import Cell
+from worker.adapters.cells import Cell, packed, unpacked
 from worker.core import quota
 from worker.core.errors import Unavailable
 from worker.core.quota import Bucket
@@ -64,11 +62,11 @@ class CellQuota:
             # Refilling alone need not be written: it follows from the time.
             if seen.value is not None and changed == quota.refilled(bucket, now):
                 return answer
-            if await self._cell.swap(seen.value, json.dumps(asdict(changed))):
+            if await self._cell.swap(seen.value, packed(changed)):
                 return answer
         raise Unavailable(f"The quota changed under our hands {SWAPS} times: too many workers ask at once")
 
     def _bucket(self, value: str | None, now: float) -> Bucket:
         if value is None:
             return quota.empty(self._limit, self._burst, now)
-        return quota.under(Bucket(**json.loads(value)), self._limit, self._burst, now)
+        return quota.under(unpacked(Bucket, value), self._limit, self._burst, now)

@@ -4,8 +4,15 @@ A cell knows nothing of its value. Whoever changes it reads it, decides in plain
 faster, so that the rules stand once, in the core, whatever the store.
 """
 
+import json
 from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from dataclasses import asdict, fields
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+T = TypeVar("T", bound="DataclassInstance")
 
 
 class Seen(NamedTuple):
@@ -42,3 +49,14 @@ class MemoryCell:
             return False
         self._value = after
         return True
+
+
+def packed(value: "DataclassInstance") -> str:
+    """A dataclass of plain values as a cell keeps it."""
+    return json.dumps(asdict(value))
+
+
+def unpacked(kind: type[T], text: str) -> T:
+    """What was packed. While a fleet is upgraded a newer worker may have written more, which is let pass."""
+    held = json.loads(text)
+    return kind(**{field.name: held[field.name] for field in fields(kind) if field.name in held})

@@ -157,14 +157,13 @@ class Registering:
         no_room = [
             item for item, said in zip(items, meanings, strict=True) if isinstance(said, answers.NoRoom)
         ]
+        guilty = list[Ended]()
+        was_full = account.lanes.pause is not None and account.lanes.pause.kind is TeamPauseKind.PLAN_FULL
         if no_room:
             self.unsaid(account, batch, no_room)
             account.lanes.pause_team(TeamPauseKind.PLAN_FULL, "Darwin: ITEM_COUNT_LIMIT_EXCEEDED", now)
         else:
-            was_full = account.lanes.pause is not None and account.lanes.pause.kind is TeamPauseKind.PLAN_FULL
-            await self.end(account, account.lanes.passed(batch, now))
-            if was_full:
-                await self._tell_room(account)
+            guilty = account.lanes.passed(batch, now)
         registered = list[Ended]()
         existing = list[OpenItem]()
         again = list[Ended]()
@@ -184,7 +183,9 @@ class Registering:
                 case _:
                     assert_never(said)
         await self._write(account, registered)
-        await self.end(account, final)
+        if was_full and not no_room:
+            await self._tell_room(account)
+        await self.end(account, guilty + final)
         await self._existing(account, existing)
         await self._try_again(account, again)
 
