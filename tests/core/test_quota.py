@@ -161,3 +161,66 @@ def test_the_rate_never_falls_below_one_a_minute() -> None:
     for i in range(30):
         bucket = quota.refused(bucket, float(i), 0.0)
     assert bucket.rate == 1.0
+
+
+def test_the_time_of_a_clock_that_was_set_back_holds_nobody_up() -> None:
+    """A bucket half an hour ahead that no 429 froze: nothing but a clock explains it, so it begins anew."""
+    ahead = full(100, 2, now=1860.0)
+    assert quota.under(ahead, 100, 2, now=60.0) == Bucket(100, 2, tokens=0.0, rate=98.0, at=60.0)
+
+
+def test_a_freeze_of_half_an_hour_is_no_clock_that_was_set_back() -> None:
+    """Row: 429 with a long Retry-After."""
+    frozen = quota.refused(full(100, 2, 60.0), now=60.0, retry_after=1800.0)
+    assert quota.under(frozen, 100, 2, now=60.0) == frozen
+
+
+def test_a_refusal_heard_by_a_clock_that_is_behind_slows_the_rate_all_the_same() -> None:
+    """Row: 429. A bucket ahead of us is frozen only when a 429 froze it."""
+    bucket = quota.refused(full(102, 2, now=100.0), now=99.1, retry_after=None)
+    assert (bucket.rate, bucket.refusals, bucket.tokens) == (70.0, 1, 0.0)
+    assert bucket.thaw == pytest.approx(100.1)
+
+
+def test_other_limits_keep_what_a_refusal_slowed_and_it_climbs_back_under_them() -> None:
+    """Row: 429. Two workers of a fleet may be set differently for as long as a rollout takes."""
+    slowed = quota.refused(full(102, 2, 0.0), 0.0, retry_after=0.0)
+    assert slowed.rate == 70.0
+    lower = quota.under(slowed, 52, 2, now=0.0)
+    assert lower.rate == pytest.approx(35.0)
+    assert quota.under(lower, 102, 2, now=0.0).rate == pytest.approx(70.0)
+    assert quota.refilled(lower, 60.0).rate == pytest.approx(40.0)
+
+
+def test_other_limits_give_a_bucket_at_full_rate_the_full_rate_of_today() -> None:
+    assert quota.under(full(52, 2, 0.0), 102, 2, now=0.0).rate == 100.0
+    assert quota.under(full(102, 2, 0.0), 52, 2, now=0.0).rate == 50.0
+
+
+@given(
+    limits,
+    limits,
+    st.lists(st.tuples(st.floats(0, 100), st.sampled_from(["take", "429"])), max_size=30),
+    st.lists(st.one_of(st.just(0.0), st.floats(0, 5)), min_size=1, max_size=400),
+)
+def test_a_bucket_that_was_kept_never_gives_more_than_the_limits_of_today_allow(
+    before: tuple[int, int], today: tuple[int, int], steps: list[tuple[float, str]], pauses: list[float]
+) -> None:
+    """Law 4: whatever the limits were, and whatever became of the bucket under them."""
+    bucket, now = full(*before, 0.0), 0.0
+    for pause, step in steps:
+        now += pause
+        bucket = quota.take(bucket, now)[0] if step == "take" else quota.refused(bucket, now, None)
+    limit, burst = today
+    bucket = quota.under(bucket, limit, burst, now)
+    assert (bucket.limit, bucket.burst) == today
+    assert 0 <= bucket.tokens <= burst
+    assert 1 <= bucket.rate <= limit - burst
+    moments = takes_of(bucket, pauses, now)
+    for i, first in enumerate(moments):
+        assert sum(1 for moment in moments[i:] if moment < first + 60 - 1e-6) <= limit
+
+
+def test_much_lower_limits_slow_no_rate_below_one_a_minute() -> None:
+    slowest = replace(full(100, 2, 0.0), tokens=0.0, rate=1.0)
+    assert quota.under(slowest, 3, 2, now=0.0).rate == 1.0

@@ -35,6 +35,28 @@ def test_a_clock_that_was_set_back_stops_nobody_for_longer_than_a_probe() -> Non
     assert turn(Probed(at=5000), paused_for=70, now=1000) == (Probed(at=1000), Ask())
 
 
+def test_a_clock_up_to_two_seconds_behind_does_not_ask_again_what_was_just_asked() -> None:
+    assert turn(Probed(at=1000), paused_for=70, now=998) == (Probed(at=1000), Later(5))
+    assert turn(Probed(at=1000), paused_for=70, now=997.9) == (Probed(at=997.9), Ask())
+
+
+@given(
+    st.lists(st.tuples(st.floats(0.1, 20), st.booleans()), min_size=1, max_size=200),
+    st.floats(0, 2),
+)
+def test_two_workers_whose_clocks_are_two_seconds_apart_ask_once_a_minute(
+    looks: list[tuple[float, bool]], behind: float
+) -> None:
+    """Give or take by how much the clocks differ: a store without a clock of its own has nothing better to say."""
+    probed, now, asked = Probed(), 1000.0, list[float]()
+    for pause, slow in looks:
+        now += pause
+        probed, ours = turn(probed, paused_for=now, now=now - behind if slow else now)
+        if ours == Ask():
+            asked.append(now)
+    assert all(later - earlier >= 58 - 1e-6 for earlier, later in pairwise(asked))
+
+
 @given(st.lists(st.floats(0.1, 20), min_size=1, max_size=200))
 def test_a_fleet_asks_at_most_once_a_minute_and_does_not_skip_one(
     pauses: list[float],

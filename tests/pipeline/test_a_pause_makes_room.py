@@ -4,7 +4,10 @@ import asyncio
 
 import pytest
 
-from tests.fakes.rig import Rig, lane
+from tests.fakes.rig import Rig, lane, rig_of
+from worker.core.claims import Claim
+from worker.core.lanes import TeamPauseKind
+from worker.core.model import Identity, S3Object
 from worker.core.routing import Route
 
 pytestmark = pytest.mark.looptime
@@ -52,3 +55,28 @@ async def test_a_team_that_was_full_when_it_was_paused_makes_room_for_the_other_
         rig.upload("healthy/1.jpg")
         await asyncio.sleep(60)
         assert rig.items("acme")["healthy"] == ["/1.jpg"]
+
+
+async def test_the_one_receive_a_minute_of_a_full_plan_is_not_spent_while_there_is_no_room() -> None:
+    """Row: ITEM_COUNT_LIMIT_EXCEEDED. Records that wait for another worker's claims take all the room, and then it is
+    free: what is received next may tell that the plan has room again.
+    """
+    rig = rig_of(limit=4)
+    keys = [f"in/{n}.jpg" for n in range(4)]
+    claims = [
+        Claim(Identity("acme", "intake", "/", f"{n}.jpg"), S3Object("media", f"in/{n}.jpg", None, "e1", 10))
+        for n in range(4)
+    ]
+    await rig.ledger.claim(claims, "worker-2", 1000)
+    rig.upload(*keys)
+    loop = asyncio.get_running_loop()
+    async with rig.running():
+        await asyncio.sleep(20)
+        assert rig.flow.settling.book.open_records == 4
+        rig.accounts["acme"].lanes.pause_team(TeamPauseKind.PLAN_FULL, "full", loop.time())
+        await asyncio.sleep(70)
+        receives = rig.queue.faults.calls["receive"]
+        await rig.ledger.register(claims, "worker-2")
+        freed = loop.time()
+        await rig.queue.until(lambda: rig.queue.faults.calls["receive"] > receives)
+        assert loop.time() - freed <= 5

@@ -1,15 +1,18 @@
 """Claims around the request (law 1), and the ledger's outages. On virtual time."""
 
 import asyncio
+from collections.abc import Mapping
 
 import pytest
 
 from tests.fakes.rig import rig_of
 from tests.pipeline.test_answer_table import plant
+from worker.adapters.cells import MemoryCell
+from worker.core.answers import Answer
 from worker.core.claims import Claim, Entry
 from worker.core.conditions import Name
 from worker.core.errors import Unavailable
-from worker.core.model import Identity, S3Object
+from worker.core.model import Identity, Lane, S3Object
 
 pytestmark = pytest.mark.looptime
 
@@ -74,6 +77,61 @@ async def test_a_claim_that_another_took_between_look_up_and_claim_is_respected(
         await rig.queue.until_empty()
     assert rig.outcomes() == {"registered": 1, "duplicate": 1}
     assert rig.items() == {"intake": ["/b.jpg"]}
+
+
+async def test_a_request_leaves_only_under_a_claim_that_outlasts_it() -> None:
+    """Laws 1 and 3: the claim was taken, and then the token for it was two minutes away."""
+    rig = rig_of()
+    gate = rig.ledger.faults.hold("claim")
+    claimed_for = list[float]()
+    register = rig.darwin["acme"].register
+
+    async def watched(lane: Lane, body: Mapping[str, object], within: float) -> Answer:
+        held = rig.ledger.entry(IDENTITY)
+        assert held is not None
+        claimed_for.append(held.expires_in)
+        return await register(lane, body, within)
+
+    rig.darwin["acme"].register = watched  # type: ignore[method-assign]  # only looks on
+    async with rig.running():
+        rig.upload("in/a.jpg")
+        await asyncio.sleep(5)
+        await rig.accounts["acme"].quota.refused(120)
+        gate.set()  # by now the token in hand is stale
+        await rig.queue.until_empty(within=200)
+    assert len(claimed_for) == 1
+    assert 20 <= claimed_for[0] <= 50
+    assert rig.outcomes() == {"registered": 1}
+
+
+async def test_a_worker_that_waited_too_long_for_its_token_leaves_the_item_to_who_claimed_it() -> None:
+    """Law 1, a fleet in little: one of them claims, and is kept from sending; the other gets a second delivery."""
+    cells = dict[str, MemoryCell]()
+    first = rig_of(cells=cells, token="worker-1")
+    second = rig_of(
+        cells=cells,
+        token="worker-2",
+        ledger=first.ledger,
+        twin=first.twin,
+        queue=first.queue,
+        dead_letters=first.dead_letters,
+    )
+    gate = first.ledger.faults.hold("claim")
+    for rig in (first, second):
+        rig.darwin["acme"].seconds = 8.0
+    async with first.running():
+        first.upload("in/a.jpg")
+        await asyncio.sleep(5)
+        await first.accounts["acme"].quota.refused(120)
+        gate.set()
+        async with second.running():
+            for _ in range(10):
+                first.upload("in/a.jpg")
+                await asyncio.sleep(1)
+            await first.queue.until_empty(within=400)
+    assert len(first.darwin["acme"].sent_at) + len(second.darwin["acme"].sent_at) == 1
+    assert first.counters() == {"resent": 0, "extensions": 0, "collisions": 0, "registered": 1}
+    assert first.dead() == []
 
 
 async def test_a_final_block_releases_the_claim_for_the_day_it_is_mended() -> None:

@@ -58,7 +58,8 @@ def under(bucket: Bucket, limit: int, burst: int, now: float) -> Bucket:
     if (bucket.limit, bucket.burst) == (limit, burst):
         return bucket
     full = float(limit - burst)
-    rate = full if bucket.rate >= bucket.full_rate else bucket.rate / bucket.full_rate * full
+    slowed = max(LOWEST_RATE, bucket.rate / bucket.full_rate * full)
+    rate = full if bucket.rate >= bucket.full_rate else slowed
     return replace(bucket, limit=limit, burst=burst, tokens=min(bucket.tokens, float(burst)), rate=rate)
 
 
