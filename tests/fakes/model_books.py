@@ -11,7 +11,7 @@ CURSED, REFUSED, OMITTED, TAGGED, BROKEN = "cursed", "refused", "omitted", "tagg
 as an unexpected error.
 """
 
-CIRCUMSTANCE = {"dataset_missing", "lane_refused", "refused_alone", "fails_alone"}
+CIRCUMSTANCE = {"dataset_missing", "lane_refused", "refused_alone", "fails_alone", "no_answer_for_item"}
 """The reasons that depend on when a record came: another delivery of the same key may have passed."""
 
 
@@ -81,7 +81,7 @@ def _truthful(fleet: Fleet, key: str, reason: str) -> bool:
         case "lane_refused":
             return "refusal" in fleet.happened or REFUSED in key
         case "no_answer_for_item":
-            return "omission" in fleet.happened
+            return bool({"omission", "lists fail"} & set(fleet.happened))
         case "dataset_missing":
             return "removal" in fleet.happened
         case _:

@@ -156,7 +156,7 @@ async def test_no_item_is_given_up_while_darwin_cannot_say_whether_it_is_there()
 
 
 async def test_a_list_that_may_not_be_read_gives_an_item_up_after_five_tries() -> None:
-    """Row: ALREADY_EXISTS. A 403 for the list alone: an answer that no waiting will change."""
+    """Row: ALREADY_EXISTS. A 403 for the list alone: no waiting will change it, and nobody may call the item foreign."""
     rig = rig_of()
     rig.fault(kind="drop-answer-after-work", endpoint="register", times=1)
 
@@ -168,7 +168,7 @@ async def test_a_list_that_may_not_be_read_gives_an_item_up_after_five_tries() -
     rig.upload("in/a.jpg")
     async with rig.running():
         await rig.queue.until_empty(within=300)
-    assert rig.dead() == [("in/a.jpg", "foreign_item")]
+    assert rig.dead() == [("in/a.jpg", "no_answer_for_item")]
     assert len(rig.darwin["acme"].sent_at) == 6
 
 

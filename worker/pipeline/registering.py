@@ -225,8 +225,9 @@ class Registering:
         doubtful = [item for item in items if _maybe_sent(item)]
         try:
             held = await self._held(account, doubtful)
-        except Refused:
-            held = []  # Darwin will not say: as if the list did not show them
+        except Refused as error:
+            await self._try_again(account, [(item, _untold(error)) for item in doubtful])
+            return
         except Unavailable:
             account.troubled.ring()
             for item in doubtful:
@@ -385,3 +386,10 @@ class Registering:
 def _maybe_sent(item: OpenItem) -> bool:
     """Whether an earlier request may have registered the item: ours without a clear answer, or another holder's."""
     return item.unclear or item.lapsed is not None
+
+
+def _untold(error: Refused) -> Outcome:
+    text = (
+        f"Darwin says that the name is taken, and does not tell whose item it is. {error} Then replay this."
+    )
+    return Outcome(Kind.BLOCKED, Reason.NO_ANSWER_FOR_ITEM, text)
