@@ -76,10 +76,8 @@ def _truthful(fleet: Fleet, key: str, reason: str) -> bool:
             return BROKEN in key
         case "fails_alone":
             return CURSED in key or "no clear answer" in fleet.happened
-        case "refused_alone":
+        case "refused_alone" | "lane_refused":
             return REFUSED in key or "refusal" in fleet.happened
-        case "lane_refused":
-            return "refusal" in fleet.happened or REFUSED in key
         case "no_answer_for_item":
             return bool({"omission", "lists fail"} & set(fleet.happened))
         case "dataset_missing":
