@@ -7,7 +7,9 @@ import aiohttp
 import pytest
 
 from tests.adapters.darwin_parts import Tokens
+from tests.adapters.stores import CELLS, Clock, Opening
 from tests.servers import RedisServer, running_redis
+from worker.adapters.cells import Cell
 from worker.adapters.darwin import open_session
 from worker.demo.engines import running_ministack
 
@@ -40,6 +42,23 @@ def aws(ministack: str, monkeypatch: pytest.MonkeyPatch) -> aioboto3.Session:
     return aioboto3.Session(
         aws_access_key_id="000000000001", aws_secret_access_key="secret", region_name="eu-west-1"
     )
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=CELLS)
+def cell_opening(request: pytest.FixtureRequest) -> Opening[Cell]:
+    """Each kind of cell that there is."""
+    return CELLS[request.param](request)
+
+
+@pytest.fixture
+async def cell(cell_opening: Opening[Cell], clock: Clock) -> AsyncIterator[Cell]:
+    async with cell_opening.open(clock) as cell:
+        yield cell
 
 
 @pytest.fixture

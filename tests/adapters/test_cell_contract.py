@@ -5,33 +5,17 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.adapters.stores import CELLS, Clock, Opening
+from tests.adapters.stores import Clock, Opening
 from worker.adapters.cells import Cell, Seen
 
 
-@pytest.fixture(params=CELLS)
-def opening(request: pytest.FixtureRequest) -> Opening[Cell]:
-    return CELLS[request.param](request)
-
-
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def cell(opening: Opening[Cell], clock: Clock) -> AsyncIterator[Cell]:
-    async with opening.open(clock) as cell:
-        yield cell
-
-
-@pytest.fixture
-async def beside(opening: Opening[Cell], cell: Cell, clock: Clock) -> AsyncIterator[Cell]:
+async def beside(cell_opening: Opening[Cell], cell: Cell, clock: Clock) -> AsyncIterator[Cell]:
     """Another process on the same cell; the same object again where it is no fleet's."""
-    if not opening.shared:
+    if not cell_opening.shared:
         yield cell
         return
-    async with opening.open(clock) as another:
+    async with cell_opening.open(clock) as another:
         yield another
 
 
@@ -85,9 +69,9 @@ async def test_of_many_that_swap_in_the_same_value_one_wins(cell: Cell, beside: 
 
 
 async def test_nothing_is_lost_when_many_count_at_once(
-    opening: Opening[Cell], cell: Cell, beside: Cell
+    cell_opening: Opening[Cell], cell: Cell, beside: Cell
 ) -> None:
-    tasks = 12 if opening.slow else 50
+    tasks = 12 if cell_opening.slow else 50
 
     async def count(mine: Cell) -> None:
         while True:

@@ -25,11 +25,6 @@ def opening(request: pytest.FixtureRequest) -> Opening[Ledger]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
 async def ledger(opening: Opening[Ledger], clock: Clock) -> AsyncIterator[Ledger]:
     async with opening.open(clock) as ledger:
         yield ledger

@@ -2,30 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 
 import pytest
 
-from tests.adapters.stores import CELLS, Clock, Opening
+from tests.adapters.stores import Clock, Opening
 from worker.adapters.cell_quota import CellQuota
 from worker.adapters.cells import Cell, MemoryCell, Seen
 from worker.core.errors import Unavailable
-
-
-@pytest.fixture(params=CELLS)
-def opening(request: pytest.FixtureRequest) -> Opening[Cell]:
-    return CELLS[request.param](request)
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
-
-
-@pytest.fixture
-async def cell(opening: Opening[Cell], clock: Clock) -> AsyncIterator[Cell]:
-    async with opening.open(clock) as cell:
-        yield cell
 
 
 @pytest.fixture
@@ -125,10 +108,10 @@ async def served(quotas: list[CellQuota], clock: Clock, seconds: float) -> list[
 
 @pytest.mark.parametrize("seconds", [0.0, 0.3, 0.9, 1.9])
 async def test_a_worker_whose_clock_is_behind_gets_its_share_of_the_tokens(
-    cell: Cell, clock: Clock, opening: Opening[Cell], seconds: float
+    cell: Cell, clock: Clock, cell_opening: Opening[Cell], seconds: float
 ) -> None:
     """Law 4: the fleet sends what one would, and none of it starves."""
-    minutes = 1 if opening.slow else 3
+    minutes = 1 if cell_opening.slow else 3
     ahead, behind = CellQuota(cell, 62, 2), CellQuota(Behind(cell, seconds), 62, 2)
     await ahead.level()
     clock.time += 10

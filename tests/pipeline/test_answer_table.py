@@ -6,6 +6,7 @@ import re
 import pytest
 
 from tests.fakes.rig import START, Rig, lane
+from tests.fakes.watching import until, until_not
 from worker.core.claims import Claim
 from worker.core.conditions import Name
 from worker.core.model import Identity, OnExisting, S3Object
@@ -39,19 +40,6 @@ def plant(
 
 def block(rig: Rig, name: str, reason: str) -> None:
     rig.twin.world.teams["acme"].blocks.append(Block(re.compile(re.escape(name)), reason))
-
-
-async def until(rig: Rig, name: Name, *, within: float = 300) -> None:
-    """Until a condition is raised."""
-    async with asyncio.timeout(within):
-        while not rig.situation.has(name):
-            await rig.situation.changed.wait(within)
-
-
-async def until_not(rig: Rig, name: Name, *, within: float = 300) -> None:
-    async with asyncio.timeout(within):
-        while rig.situation.has(name):
-            await rig.situation.changed.wait(within)
 
 
 async def test_2xx_registers_what_is_in_items_and_blocks_by_reason_what_is_blocked() -> None:
