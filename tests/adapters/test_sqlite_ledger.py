@@ -5,9 +5,12 @@ import resource
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,3 +180,27 @@ async def test_calls_at_the_same_time_are_served_one_after_another(tmp_path: Pat
         results = await asyncio.gather(*(ledger.claim([CLAIM], f"holder {n}", 50) for n in range(20)))
     assert sum(isinstance(result, Granted) for [result] in results) == 1
     assert sum(isinstance(result, Denied) for [result] in results) == 19
+
+
+async def test_no_cursor_leaves_the_ledgers_thread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cursor that dies in another thread resets a statement that the ledger's thread may be using again by then."""
+    died_in = set[str]()
+
+    class Cursor(sqlite3.Cursor):
+        def __del__(self) -> None:
+            died_in.add(threading.current_thread().name)
+
+    class Connection(sqlite3.Connection):
+        def execute(self, *arguments: Any) -> sqlite3.Cursor:
+            return self.cursor(Cursor).execute(*arguments)
+
+        def executemany(self, *arguments: Any) -> sqlite3.Cursor:
+            return self.cursor(Cursor).executemany(*arguments)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Connection))
+    async with SqliteLedger.open(tmp_path / "ledger.db", lambda: 1000.0) as ledger:
+        await ledger.claim([CLAIM], "us", 50)
+        await ledger.release([CAT], "us")
+        await ledger.register([CLAIM], "us")
+        assert await ledger.look_up([CAT]) != [None]
+    assert died_in == {"ledger_0"}

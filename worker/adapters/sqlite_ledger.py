@@ -114,7 +114,11 @@ class SqliteLedger:
 
     async def release(self, identities: Sequence[Identity], token: str) -> None:
         mine = [(*map(_stored, identity), token) for identity in identities]
-        await self._run(lambda db: db.executemany(f"{DELETE} AND NOT registered AND token = ?", mine))
+
+        def work(db: sqlite3.Connection) -> None:
+            db.executemany(f"{DELETE} AND NOT registered AND token = ?", mine)
+
+        await self._run(work)
 
     # --- in the ledger's thread
 
@@ -172,7 +176,10 @@ class SqliteLedger:
     # --- transactions and connections
 
     async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do *work* in one transaction. What was begun ends in the thread, even where nobody waits any more."""
+        """Do *work* in one transaction. What was begun ends in the thread, even where nobody waits any more.
+
+        No cursor may be its result: one that dies in another thread resets a statement that is in use again by then.
+        """
         try:
             async with asyncio.timeout(CALL_SECONDS):
                 return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
