@@ -1,6 +1,8 @@
 .DEFAULT_GOAL := help
 VENV := .venv
 ENGINES := .venv-engines
+PEERS := .venv-peers
+LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
@@ -12,10 +14,10 @@ help:  ## what can be made here
 demo: $(VENV)/ready $(ENGINES)/ready  ## the whole job on embedded engines (ARGS=--once ends by itself)
 	@$(BIN)/darwin-worker demo $(ARGS)
 
-test: check-code $(ENGINES)/ready  ## all that CI runs: linters, types, floors, every test
+test: check-code $(ENGINES)/ready $(PEERS)/ready  ## all that CI runs: linters, types, floors, every test
 	$(BIN)/python -m pytest -n 3 $(ARGS)
 
-coverage: $(VENV)/ready $(ENGINES)/ready  ## every test again, with the lines and branches that none of them reaches
+coverage: $(VENV)/ready $(ENGINES)/ready $(PEERS)/ready  ## every test again, with the lines and branches that none of them reaches
 	$(BIN)/python -m pytest -n 3 --cov --cov-report=term $(ARGS)
 
 check-code: $(VENV)/ready  ## ruff, mypy and import-linter alone
@@ -34,12 +36,13 @@ fuzz: $(VENV)/ready  ## a million mutated bodies through parsing and routing
 	nice -n 10 $(BIN)/python -m tests.fuzz $(ARGS)
 
 lock:  ## resolve the pins in requirements/ anew from pyproject.toml (needs uv)
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements/run.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group dev pyproject.toml -o requirements/dev.txt
-	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --group pyproject.toml:engines -o requirements/engines.txt
+	$(LOCK) pyproject.toml -o requirements/run.txt
+	$(LOCK) --group dev pyproject.toml -o requirements/dev.txt
+	$(LOCK) --group pyproject.toml:engines -o requirements/engines.txt
+	$(LOCK) --group pyproject.toml:peers -o requirements/peers.txt
 
 clean:  ## remove the environments and caches
-	rm -rf $(VENV) $(ENGINES) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info
+	rm -rf $(VENV) $(ENGINES) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -50,4 +53,9 @@ $(VENV)/ready: requirements/dev.txt pyproject.toml
 $(ENGINES)/ready: requirements/engines.txt
 	$(PYTHON) -m venv $(ENGINES)
 	$(ENGINES)/bin/python -m pip install -q --require-hashes -r requirements/engines.txt
+	@touch $@
+
+$(PEERS)/ready: requirements/peers.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install -q --require-hashes -r requirements/peers.txt
 	@touch $@

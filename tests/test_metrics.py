@@ -22,6 +22,7 @@ LABELS_BY_METRIC: dict[str, set[str]] = {
     "darwin_worker_leases_lost": set(),
     "darwin_worker_receive_count": set(),
     "darwin_worker_sqs_calls": {"call", "result"},
+    "darwin_worker_s3_calls": {"call", "result"},
     "darwin_worker_batch_items": set(),
     "darwin_worker_darwin_requests": {"endpoint", "status"},
     "darwin_worker_darwin_request_seconds": {"endpoint"},

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from worker.core.model import ItemType, Lane, OnExisting
-from worker.core.routing import Fallback, Route
+from worker.core.routes import Fallback, Route
 from worker.routes_file import Wanted, load_routes, read_routes
 from worker.settings import SettingsError, load_settings
 

@@ -82,6 +82,7 @@ class Metrics:
             (1, 2, 3, 4, 5, 7, 10, 15, 20, 50, 100),
         )
         self.sqs_calls = counter("sqs_calls", "Calls to SQS, each one billed.", "call", "result")
+        self.s3_calls = counter("s3_calls", "Calls to S3, each one billed.", "call", "result")
 
         self.batch_items = histogram(
             "batch_items",

@@ -20,10 +20,12 @@ from worker.adapters.redis_ledger import RedisLedger
 from worker.adapters.redis_store import RedisStore
 from worker.adapters.sqlite_ledger import SqliteLedger
 from worker.adapters.sqs import SqsQueue, open_queue_client
+from worker.core.conflicts import problems
 from worker.core.darwin import Storage
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import Lane, Mode
-from worker.core.routing import Route, Routes, problems
+from worker.core.routes import Route
+from worker.core.routing import Routes
 from worker.metrics import Metrics
 from worker.pipeline.ports import Ledger, Quota
 from worker.routes_file import Wanted

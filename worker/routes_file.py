@@ -16,10 +16,13 @@ import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
+from worker.core.conflicts import problems
 from worker.core.filetypes import normalise_extension
 from worker.core.model import ItemType, Lane, OnExisting
 from worker.core.naming import DEFAULT_PATH, FOLDER
-from worker.core.routing import Fallback, Route, Routes, compile_glob, problems
+from worker.core.patterns import compile_glob
+from worker.core.routes import Fallback, Route
+from worker.core.routing import Routes
 from worker.setting_values import Slug, Text
 from worker.settings import Settings, SettingsError, reason_of
 

@@ -19,7 +19,8 @@ from worker.core.darwin import Storage
 from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.lanes import TeamLanes
 from worker.core.model import Lane
-from worker.core.routing import Route, Routes
+from worker.core.routes import Route
+from worker.core.routing import Routes
 from worker.logs import Event, log
 from worker.metrics import Metrics
 from worker.opening import check_team, open_darwin, open_queues, open_store, with_storages

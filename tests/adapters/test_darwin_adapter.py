@@ -265,6 +265,8 @@ async def test_a_general_request_raises_what_the_status_means(
             await call()
     with pytest.raises(error, match=r"GET /api/v2/teams/acme/items: .*" + re.escape(text)):
         await api.find_items(1, [("/", "a")])
+    with pytest.raises(error, match=r"POST /api/v2/teams/acme/items/archive: .*" + re.escape(text)):
+        await api.archive(1, ["018f"])
 
 
 async def test_a_429_is_told_to_the_quota_and_to_who_asked(api: Darwin, stub: Stub, tokens: Tokens) -> None:
@@ -283,6 +285,8 @@ async def test_an_answer_of_another_shape_is_refused(api: Darwin, stub: Stub) ->
             await call()
     with pytest.raises(Refused, match="unexpected shape"):
         await api.find_items(1, [("/", "a")])
+    with pytest.raises(Refused, match="unexpected shape"):
+        await api.archive(1, ["018f"])
 
 
 async def test_an_answer_that_is_no_json_may_be_better_next_time(api: Darwin, stub: Stub) -> None:
@@ -330,6 +334,28 @@ async def test_the_urls_of_a_long_question_stay_short(api: Darwin, stub: Stub, t
         )
     ]
     assert asked == places
+
+
+# --- archiving
+
+
+async def test_items_are_archived_by_their_ids_as_documented(api: Darwin, stub: Stub, tokens: Tokens) -> None:
+    """Law 4: it takes one token of the general bucket."""
+    stub.answers({"affected_item_count": 2})
+    assert await api.archive(123, ["018f", "0190"]) == 2
+    [request] = stub.requests
+    assert (request.method, request.path) == ("POST", "/api/v2/teams/acme/items/archive")
+    assert request.headers["Content-Type"] == "application/json"
+    assert json.loads(stub.bodies[0]) == {"filters": {"item_ids": ["018f", "0190"], "dataset_ids": [123]}}
+    assert tokens.taken == 1
+
+
+async def test_nothing_is_asked_without_ids_for_that_might_archive_everything(
+    api: Darwin, stub: Stub, tokens: Tokens
+) -> None:
+    with pytest.raises(ValueError, match="missing or empty"):
+        await api.archive(123, [])
+    assert (stub.requests, tokens.taken) == ([], 0)
 
 
 # --- the key

@@ -1,5 +1,9 @@
-"""The Darwin port against the twin: what is sent is understood there, and what it answers is understood here."""
+"""The Darwin port against the twin: what is sent is understood there, and what it answers is understood here.
 
+The fake that the pipeline's tests use answers to the same tests.
+"""
+
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -8,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
 from tests.adapters.darwin_parts import KEY, LANE, Tokens, api_at
+from tests.fakes.darwin import FakeDarwin
 from worker.adapters.darwin import DarwinApi
 from worker.core.darwin import Dataset, HeldItem, Storage
 from worker.core.errors import Refused
@@ -31,8 +36,14 @@ async def twin() -> AsyncIterator[RunningTwin]:
         yield twin
 
 
-@pytest.fixture
-def twin_api(session: aiohttp.ClientSession, twin: RunningTwin, tokens: Tokens) -> Darwin:
+@pytest.fixture(params=["adapter", "fake"])
+def twin_api(
+    request: pytest.FixtureRequest, session: aiohttp.ClientSession, twin: RunningTwin, tokens: Tokens
+) -> Darwin:
+    if request.param == "fake":
+        fake = FakeDarwin(twin.twin, "acme", KEY, time.time)
+        fake.seconds = 0
+        return fake
     return api_at(session, twin.url, tokens)
 
 
@@ -72,8 +83,35 @@ async def test_the_twin_does_not_say_external_while_it_processes(twin_api: Darwi
     await twin_api.register(LANE, batch("a.jpg"), within=5)
     twin.twin.world.switched(Switches(items_processing=True))
     dataset = twin.twin.world.teams["acme"].datasets["intake"]
+    [held] = dataset.items.values()
     [item] = await twin_api.find_items(dataset.id, [("/in", "a.jpg")])
-    assert item == HeldItem("/in", "a.jpg", None, item.inserted_at)
+    assert item == HeldItem("/in", "a.jpg", None, item.inserted_at, held.id, archived=False)
+
+
+async def test_the_twin_archives_what_it_is_told_to_and_nothing_else(
+    twin_api: Darwin, twin: RunningTwin
+) -> None:
+    await twin_api.register(LANE, batch("a.jpg", "b.jpg", "c.jpg"), within=5)
+    datasets = twin.twin.world.teams["acme"].datasets
+    dataset, other = datasets["intake"].id, datasets["other"].id
+    places = [("/in", "a.jpg"), ("/in", "b.jpg"), ("/in", "c.jpg")]
+    first, second, _ = await twin_api.find_items(dataset, places)
+    assert await twin_api.archive(other, [first.id]) == 0
+    assert await twin_api.archive(dataset, [first.id, second.id]) == 2
+    assert [(item.name, item.archived) for item in await twin_api.find_items(dataset, places)] == [
+        ("a.jpg", True),
+        ("b.jpg", True),
+        ("c.jpg", False),
+    ]
+    with pytest.raises(ValueError, match="missing or empty"):
+        await twin_api.archive(dataset, [])
+
+
+async def test_the_twin_refuses_to_archive_for_a_paused_team(twin_api: Darwin, twin: RunningTwin) -> None:
+    """Row: 401, 403."""
+    twin.twin.world.teams["acme"].paused = True
+    with pytest.raises(Refused, match="403"):
+        await twin_api.archive(1, ["018f"])
 
 
 async def test_the_twin_refuses_a_key_a_team_and_a_dataset_it_does_not_know(

@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from worker.core.darwin import Storage
 from worker.core.model import Lane, Mode, Record, S3Object
-from worker.core.routing import Route
+from worker.core.routes import Route
 
 LANE = Lane("acme", "intake", "media")
 OTHER_LANE = Lane("acme", "scans", "clinic")

@@ -14,6 +14,8 @@ from worker.core.model import Mode
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60)
 places = st.lists(st.tuples(st.sampled_from(["/", "/a", "/a/b", "/ünï/" + "x" * 300]) | texts, texts))
 FIELDS = [
+    "affected_item_count",
+    "archived",
     "bucket",
     "id",
     "inserted_at",
@@ -29,6 +31,7 @@ FIELDS = [
     "selected_team",
     "slots",
     "slug",
+    "status",
 ]
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=10),
@@ -80,6 +83,7 @@ def test_no_shape_of_an_answer_makes_a_reader_fail(payload: object) -> None:
     asking.datasets_of(payload)
     asking.storages_of(payload)
     asking.page_of(payload)
+    asking.affected_of(payload)
 
 
 def test_the_team_is_the_selected_one() -> None:
@@ -124,10 +128,11 @@ def test_a_storage_needs_no_more_than_a_name() -> None:
     ]
 
 
-def test_an_item_of_a_page_is_read_with_its_place_origin_and_age() -> None:
+def test_an_item_of_a_page_is_read_with_its_id_place_origin_and_age() -> None:
     payload = {
         "items": [
             {
+                "id": "018e",
                 "name": "weld 07.jpg",
                 "path": "/line-3",
                 "slots": [{"slot_name": "0", "is_external": True}],
@@ -136,7 +141,54 @@ def test_an_item_of_a_page_is_read_with_its_place_origin_and_age() -> None:
         ],
         "page": {"count": 1, "next": "018f", "previous": None},
     }
-    assert asking.page_of(payload) == ([HeldItem("/line-3", "weld 07.jpg", True, 1927702800.0)], "018f")
+    held = HeldItem("/line-3", "weld 07.jpg", True, 1927702800.0, "018e", archived=False)
+    assert asking.page_of(payload) == ([held], "018f")
+
+
+@pytest.mark.parametrize(
+    ("row", "archived"),
+    [
+        ({"archived": True, "status": "archived"}, True),
+        ({"archived": True, "status": "new"}, True),
+        ({"archived": None, "status": "archived"}, True),
+        ({"archived": False, "status": "complete"}, False),
+        ({"archived": None, "status": None}, False),
+        ({"archived": "true"}, False),
+        ({}, False),
+    ],
+)
+def test_an_item_is_archived_by_its_own_field_or_by_its_status(
+    row: dict[str, object], archived: bool
+) -> None:
+    page = asking.page_of({"items": [{"name": "a", **row}]})
+    assert page == ([HeldItem("/", "a", None, None, "", archived)], None)
+
+
+def test_items_are_archived_by_their_ids_within_their_dataset() -> None:
+    assert asking.archiving_of(123, ["018e", "018f"]) == {
+        "filters": {"item_ids": ["018e", "018f"], "dataset_ids": [123]}
+    }
+
+
+@pytest.mark.parametrize("item_ids", [[], [""], ["018e", ""]])
+def test_nothing_is_archived_without_an_id_for_that_might_mean_everything(item_ids: list[str]) -> None:
+    with pytest.raises(ValueError, match="missing or empty"):
+        asking.archiving_of(123, item_ids)
+
+
+@pytest.mark.parametrize(
+    ("payload", "count"),
+    [
+        ({"affected_item_count": 3}, 3),
+        ({"affected_item_count": 0}, 0),
+        ({"affected_item_count": None}, None),
+        ({"affected_item_count": True}, None),
+        ({}, None),
+        (None, None),
+    ],
+)
+def test_what_was_archived_is_a_number_of_items(payload: object, count: int | None) -> None:
+    assert asking.affected_of(payload) == count
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from wcmatch import glob as wcmatch
 
-from worker.core.routing import compile_glob
+from worker.core.patterns import compile_glob
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.sample_routes import ALL, LANE, OTHER_LANE, STORAGES, created, routes, tame_keys
+from worker.core.conflicts import problems
 from worker.core.model import (
     Item,
     Lane,
 )
-from worker.core.routing import Fallback, Route, Routes, problems
+from worker.core.routes import Fallback, Route
+from worker.core.routing import Routes
 
 
 def problems_of(*routes: Route, fallback: Route | Fallback = Fallback.IGNORE) -> list[str]:

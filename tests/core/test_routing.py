@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.sample_routes import ALL, LANE, OTHER_LANE, STORAGES, created, routes, tame_keys
+from worker.core.conflicts import problems
 from worker.core.model import (
     Item,
     ItemType,
@@ -20,7 +21,8 @@ from worker.core.model import (
     Record,
     S3Object,
 )
-from worker.core.routing import Fallback, Route, Routes, problems
+from worker.core.routes import Fallback, Route
+from worker.core.routing import Routes
 
 
 def decide(record: Record, *routes: Route, fallback: Route | Fallback = Fallback.IGNORE) -> Item | Outcome:

@@ -100,11 +100,6 @@ def test_a_documented_read_only_item_is_taken(item: dict[str, Json]) -> None:
     assert Calls().register(item, path=REGISTER_READONLY)[0] == 200
 
 
-def test_a_processed_video_is_taken_for_a_read_write_storage_too() -> None:
-    item = {"name": "gate.mp4", "slots": [PROCESSED]}
-    assert Calls().register(item, path=REGISTER_READONLY, storage_slug="acme-media")[0] == 200
-
-
 @pytest.mark.parametrize(
     ("field", "item"),
     [
@@ -138,12 +133,16 @@ def test_a_processed_video_is_taken_for_a_read_write_storage_too() -> None:
         ("tags", photo(tags={"night-shift": 1})),
         ("slots", {"name": "rig", "slots": []}),
         ("slots", {"name": "rig", "slots": [slot("0"), slot("0")]}),
+        ("slots", {"name": "rig", "slots": [slot("0", type="dicom"), slot("0", type="image")]}),
         ("storage_key", {"name": "rig", "slots": [slot("0")], "storage_key": "in/a.jpg"}),
         ("extract_views", photo("a.jpg", extract_views="true")),
         ("extract_views", photo("a.dcm", slot_name="1", extract_views=True)),
         ("layout.1.type", photo(layout={"version": 1, "type": "ring", "slots": ["0"]})),
         ("layout.2.layout_shape", photo(layout={"version": 2, "type": "grid", "slots": ["0"]})),
         ("layout", photo(layout={"version": 4})),
+        ("layout", photo(layout={"version": 1, "type": "simple", "slots": ["0", "1"]})),
+        ("layout", photo(layout={"version": 2, "type": "grid", "slots": ["1"], "layout_shape": [1, 1]})),
+        ("layout", {"name": "rig", "slots": [slot("1")], "layout": {"version": 3, "slots_grid": [[["0"]]]}}),
     ],
 )
 def test_an_undocumented_item_is_refused_by_the_name_of_the_field(field: str, item: object) -> None:
@@ -165,11 +164,15 @@ def test_a_flag_is_a_boolean_or_its_word(value: object) -> None:
             {key: value for key, value in IMAGE.items() if key != "storage_thumbnail_key"},
         ),
         ("type", {key: value for key, value in IMAGE.items() if key != "type"}),
+        ("height", {key: value for key, value in IMAGE.items() if key != "height"}),
         ("height", IMAGE | {"height": 0}),
+        ("storage_thumbnail_key", IMAGE | {"storage_thumbnail_key": "/thumbs/weld.jpg"}),
         ("fps", IMAGE | {"fps": 1}),
         ("sections", {key: value for key, value in SEQUENCE.items() if key != "sections"}),
         ("sections.0.section_index", SEQUENCE | {"sections": [SECTION | {"section_index": 0}]}),
+        ("sections.0.storage_hq_key", SEQUENCE | {"sections": [SECTION | {"storage_hq_key": "/hq/1.png"}]}),
         ("type", IMAGE | {"type": "dicom"}),
+        ("type", SEQUENCE | {"type": "dicom"}),
         ("extract_views", SEQUENCE | {"extract_views": "true"}),
     ],
 )
@@ -177,10 +180,27 @@ def test_a_read_only_item_has_fields_of_its_own(field: str, item: object) -> Non
     assert list(refused(item, REGISTER_READONLY)) == [field]
 
 
-@pytest.mark.parametrize("field", ["fps", "as_frames", "sections", "total_size_bytes"])
-def test_what_an_extractor_says_of_a_video_is_no_field_of_a_processed_one(field: str) -> None:
+@pytest.mark.parametrize("field", ["fps", "as_frames", "sections", "total_size_bytes", "metadata", "tags"])
+def test_what_is_not_listed_for_a_processed_video_is_no_field_of_it(field: str) -> None:
     errors = refused({"name": "gate.mp4", "slots": [PROCESSED | {field: 1}]}, REGISTER_READONLY)
     assert errors == {"slots": [{field: ["is not expected"]}]}
+
+
+def test_a_playlist_is_its_text_and_not_its_key() -> None:
+    segments = {"high_quality": PLAYLIST, "low_quality": PLAYLIST | {"index": "dw/low/index.m3u8"}}
+    errors = refused(
+        {"name": "gate.mp4", "slots": [PROCESSED | {"hls_segments": segments}]}, REGISTER_READONLY
+    )
+    assert [list(slot) for slot in errors["slots"]] == [["hls_segments.low_quality.index"]]
+
+
+def test_the_slots_that_a_layout_names_in_vain_are_told() -> None:
+    item = {
+        "name": "rig",
+        "slots": [slot("0")],
+        "layout": {"version": 3, "slots_grid": [[["2"], ["0", "1"]]]},
+    }
+    assert refused(item) == {"layout": ["names slots that the item does not have: 1, 2"]}
 
 
 def test_two_read_only_files_never_share_a_slot() -> None:
@@ -219,10 +239,6 @@ def test_a_wrong_envelope_is_refused_by_the_name_of_the_field(field: str, envelo
 def test_a_body_or_a_slot_that_is_no_object_is_refused() -> None:
     assert Calls().ask("POST", REGISTER, body=b"[]").status == 422
     assert refused({"name": "rig", "slots": [7]}) == {"slots": [{"detail": ["must be an object"]}]}
-
-
-def test_the_documented_option_is_taken() -> None:
-    assert Calls().register(photo(), options={"ignore_dicom_layout": True})[0] == 200
 
 
 @pytest.mark.parametrize("item", [None, 7, "a.jpg", []])

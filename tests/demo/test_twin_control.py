@@ -76,6 +76,7 @@ def test_the_state_tells_what_is_held_counted_and_switched() -> None:
         "inserted_at": "2026-01-01T12:00:00.000Z",
         "external": True,
         "extensions": 0,
+        "archived": False,
     }
     assert state["counters"]["requests"] == {"register_existing": {"200": 1}, "unknown": {"404": 1}}
     assert state["counters"]["log"][0] == {

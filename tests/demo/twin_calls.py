@@ -14,6 +14,7 @@ NOON = 1_767_268_800.0  # 2026-01-01T12:00:00Z
 REGISTER = "/api/v2/teams/acme/items/register_existing"
 REGISTER_READONLY = "/api/v2/teams/acme/items/register_existing_readonly"
 ITEMS = "/api/v2/teams/acme/items"
+ARCHIVE = "/api/v2/teams/acme/items/archive"
 
 Json = Any  # What a reply holds is looked into, not typed.
 

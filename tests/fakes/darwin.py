@@ -67,6 +67,10 @@ class FakeDarwin:
         page = await self._ask(f"/api/v2/teams/{self._team}/items", asking.page_of, query)
         return page.items
 
+    async def archive(self, dataset_id: int, item_ids: Sequence[str]) -> int:
+        body = asking.archiving_of(dataset_id, item_ids)
+        return await self._ask(f"/api/v2/teams/{self._team}/items/archive", asking.affected_of, body=body)
+
     def reread_key(self) -> bool:
         changed = self.key != self.key_in_file
         self.key = self.key_in_file
@@ -90,11 +94,16 @@ class FakeDarwin:
         return reply
 
     async def _ask(
-        self, path: str, read: Callable[[object], T | None], query: list[tuple[str, str]] | None = None
+        self,
+        path: str,
+        read: Callable[[object], T | None],
+        query: list[tuple[str, str]] | None = None,
+        body: Mapping[str, object] | None = None,
     ) -> T:
+        method, content = ("GET", b"") if body is None else ("POST", json.dumps(body).encode())
         try:
             async with asyncio.timeout(GENERAL_SECONDS):
-                reply = await self._request("GET", path, query)
+                reply = await self._request(method, path, query, content)
         except TimeoutError as error:
             raise Unavailable(f"Darwin does not answer {path}") from error
         if reply.drop or reply.status >= 500 or reply.status == 429:

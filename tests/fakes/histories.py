@@ -12,7 +12,7 @@ from tests.fakes.rig import Rig, event, lane, notification
 from worker.core.errors import Unavailable
 from worker.core.model import Lane
 from worker.core.queueing import Failure
-from worker.core.routing import Route
+from worker.core.routes import Route
 
 AWAY = Unavailable("away")
 DATASETS = ("red", "green", "blue")

@@ -36,7 +36,7 @@ from tests.fakes.rig import BUCKET, START, Rig, lane
 from worker.adapters.cells import MemoryCell
 from worker.core.model import Identity, OnExisting
 from worker.core.queueing import Failure, Outgoing
-from worker.core.routing import Route
+from worker.core.routes import Route
 from worker.demo.twin import state
 from worker.demo.twin.faults import Fault
 from worker.demo.twin.switches import Switches

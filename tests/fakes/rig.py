@@ -18,7 +18,8 @@ from worker.adapters.cells import MemoryCell
 from worker.core.darwin import Storage
 from worker.core.lanes import TeamLanes
 from worker.core.model import Lane
-from worker.core.routing import Fallback, Route, Routes
+from worker.core.routes import Fallback, Route
+from worker.core.routing import Routes
 from worker.demo.twin import state as twin_state
 from worker.demo.twin.faults import Fault
 from worker.demo.twin.switches import Switches

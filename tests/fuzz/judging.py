@@ -12,7 +12,8 @@ from worker.core.events import MAX_RECORDS, BadRecord, Notification, Unreadable,
 from worker.core.model import Item, ItemType, Kind, Lane, Message, Mode, Outcome, Reason, Record
 from worker.core.queueing import Outgoing
 from worker.core.registration import body_of, correlate
-from worker.core.routing import Fallback, Route, Routes
+from worker.core.routes import Fallback, Route
+from worker.core.routing import Routes
 
 NOW = 1_927_702_800.0
 LARGEST_MESSAGE = 1_048_576

@@ -12,7 +12,7 @@ from tests.fuzz.judging import ROUTES, carried_by_sqs, judge
 from tests.fuzz.mutator import Body, Mutator, corpus
 from worker.core.events import Notification, Unreadable, parse
 from worker.core.model import Record
-from worker.core.routing import Route
+from worker.core.routes import Route
 
 BODIES = 10_000
 """A hundredth of `make fuzz`."""

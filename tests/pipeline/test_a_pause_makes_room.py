@@ -8,7 +8,7 @@ from tests.fakes.rig import Rig, lane, rig_of
 from worker.core.claims import Claim
 from worker.core.lanes import TeamPauseKind
 from worker.core.model import Identity, S3Object
-from worker.core.routing import Route
+from worker.core.routes import Route
 
 pytestmark = pytest.mark.looptime
 

@@ -10,7 +10,7 @@ from tests.fakes.watching import until, until_not
 from worker.core.claims import Claim
 from worker.core.conditions import Name
 from worker.core.model import Identity, OnExisting, S3Object
-from worker.core.routing import Route
+from worker.core.routes import Route
 from worker.demo.twin.state import Block, HeldItem, SentFile
 from worker.demo.twin.switches import Switches
 

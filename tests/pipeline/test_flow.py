@@ -3,7 +3,7 @@
 import pytest
 
 from tests.fakes.rig import Rig, lane
-from worker.core.routing import Route
+from worker.core.routes import Route
 
 pytestmark = pytest.mark.looptime
 

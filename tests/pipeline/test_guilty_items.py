@@ -11,7 +11,7 @@ import pytest
 from tests.fakes.rig import Rig, lane, notification, rig_of
 from worker.core.backlog import PauseKind
 from worker.core.lanes import GRACE
-from worker.core.routing import Route
+from worker.core.routes import Route
 from worker.demo.twin.state import Block
 
 pytestmark = pytest.mark.looptime

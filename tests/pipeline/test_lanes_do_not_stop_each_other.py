@@ -6,7 +6,7 @@ import re
 import pytest
 
 from tests.fakes.rig import Rig, lane
-from worker.core.routing import Route
+from worker.core.routes import Route
 
 pytestmark = pytest.mark.looptime
 

@@ -9,7 +9,7 @@ from tests.fakes.rig import Rig, event, lane, notification, rig_of
 from worker.core.conditions import Name
 from worker.core.errors import Unavailable
 from worker.core.queueing import Failure
-from worker.core.routing import Route
+from worker.core.routes import Route
 
 pytestmark = pytest.mark.looptime
 

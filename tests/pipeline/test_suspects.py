@@ -15,7 +15,7 @@ import pytest
 from tests.fakes.queue import FakeQueue, Stored
 from tests.fakes.rig import Rig, lane, notification, rig_of
 from worker.core.events import Notification, Unreadable, parse
-from worker.core.routing import Route
+from worker.core.routes import Route
 from worker.pipeline import sorting
 from worker.pipeline.intake import PATIENCE, POLLERS
 

@@ -11,7 +11,7 @@ from worker.core.claims import Claim
 from worker.core.darwin import HeldItem
 from worker.core.errors import Refused
 from worker.core.model import Identity, S3Object
-from worker.core.routing import Route
+from worker.core.routes import Route
 from worker.demo.twin.state import Dataset
 
 pytestmark = pytest.mark.looptime

@@ -99,6 +99,10 @@ class DarwinApi:
             found += await self._all_pages((self._team_root / "items").with_query(query))
         return found
 
+    async def archive(self, dataset_id: int, item_ids: Sequence[str]) -> int:
+        body = asking.archiving_of(dataset_id, item_ids)
+        return await self._ask(self._team_root / "items" / "archive", asking.affected_of, body)
+
     def reread_key(self) -> bool:
         """False, and the old key stays, when the key came without a file or the file has no usable key now."""
         if self._key_file is None:
@@ -123,12 +127,16 @@ class DarwinApi:
         # Half a list would make an item of ours look like nobody's.
         raise Unavailable(f"Darwin's item list did not end after {LONGEST_LIST} pages of {PAGE_SIZE}")
 
-    async def _ask(self, url: URL, read: Callable[[object], T | None]) -> T:
+    async def _ask(
+        self, url: URL, read: Callable[[object], T | None], body: Mapping[str, object] | None = None
+    ) -> T:
+        """GET, or POST where there is a *body*."""
+        method, content = ("GET", None) if body is None else ("POST", json.dumps(body).encode())
         await self._before_request()
-        answer = await self._exchange("GET", url, GENERAL_SECONDS, None)
+        answer = await self._exchange(method, url, GENERAL_SECONDS, content)
         if answer.status == 429:  # noqa: PLR2004 - HTTP's own number
             await self._on_429(answer.retry_after)
-        doing = f"Darwin, GET {url.path}"
+        doing = f"Darwin, {method} {url.path}"
         if answer.status is None or not 200 <= answer.status < 300:  # noqa: PLR2004 - HTTP's own numbers
             raise _error(doing, answer)
         if answer.payload is None:

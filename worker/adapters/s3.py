@@ -30,7 +30,11 @@ async def open_bucket_client(session: aioboto3.Session) -> "AsyncIterator[S3Clie
     config = AioConfig(
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
+        max_pool_connections=50,
         retries={"max_attempts": 2, "mode": "standard"},
+        # With a range that holds all of a multipart object S3 sends the checksum of its parts' checksums, and the SDK
+        # takes it for the content's: https://github.com/boto/botocore/issues/3346.
+        response_checksum_validation="when_required",
     )
     async with opened("S3", lambda: session.client("s3", config=config)) as client:
         yield client

@@ -41,7 +41,7 @@ from worker.core.darwin import Storage
 from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.model import Message
 from worker.core.notifications import Watched, judge_events, judge_overlap
-from worker.core.routing import Fallback, Route
+from worker.core.routes import Fallback, Route
 from worker.metrics import Metrics
 from worker.opening import check_team, memory_cell, open_darwin, open_queues, redrive_policy, with_storages
 from worker.routes_file import Wanted, load_routes

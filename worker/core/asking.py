@@ -6,7 +6,7 @@ left out; None stands for an answer of another shape than was asked for.
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import NamedTuple
@@ -84,6 +84,23 @@ def page_of(payload: object) -> Page | None:
     )
 
 
+def archiving_of(dataset_id: int, item_ids: Sequence[str]) -> dict[str, object]:
+    """The body that archives these items of a dataset. ValueError where an id is missing or empty: Darwin might take
+    empty filters for everything.
+    """
+    if not item_ids or "" in item_ids:
+        raise ValueError(
+            f"Items are archived by their ids, and one of these is missing or empty: {item_ids!r}"
+        )
+    return {"filters": {"item_ids": list(item_ids), "dataset_ids": [dataset_id]}}
+
+
+def affected_of(payload: object) -> int | None:
+    """How many items were changed, from ``items/archive``."""
+    count = _field(payload, "affected_item_count")
+    return count if type(count) is int else None
+
+
 def retry_after(value: str | None, date: str | None, now: float) -> float | None:
     """Seconds from a ``Retry-After`` header (RFC 9110, 10.2.3): a number, or a date as seen from the answer's own
     *date* header (from *now* in Unix seconds without one). Never negative; None when there is none to understand.
@@ -124,6 +141,8 @@ def _held_item(row: object) -> HeldItem | None:
         name=name,
         external=_external(_field(row, "slots")),
         inserted_at=_moment(_text(_field(row, "inserted_at"))),
+        id=_text(_field(row, "id")) or "",
+        archived=_field(row, "archived") is True or _field(row, "status") == "archived",
     )
 
 

@@ -25,9 +25,13 @@ class Storage:
 
 @dataclass(frozen=True, slots=True)
 class HeldItem:
-    """One item of Darwin's list. *external*: None while Darwin still processes it and does not say."""
+    """One item of Darwin's list. *external*: None while Darwin still processes it and does not say. *id* is empty where
+    Darwin tells none.
+    """
 
     path: str
     name: str
     external: bool | None
     inserted_at: float | None
+    id: str = ""
+    archived: bool = False

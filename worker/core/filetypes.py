@@ -53,9 +53,22 @@ def normalise_extension(extension: str) -> str:
 
 def type_of(name: str, types: Types = KNOWN) -> Typed | Unsupported:
     """What kind of file *name* is, by the longest of its extensions that *types* holds."""
-    name = name.lower()
+    known = _known_extension(name.lower(), types)
+    if known is not None:
+        return Typed(types[known])
+    return Unsupported(name.lower().rpartition(".")[2] if "." in name else "")
+
+
+def extension_of(name: str, types: Types = KNOWN) -> str:
+    """What of *name* is its extension, as it is written there and without the dot: the longest that *types* holds, or else
+    what follows the last dot; empty where there is no dot.
+    """
+    known = _known_extension(name.lower(), types) or ""
+    written = name[len(name) - len(known) :]
+    return written if known and written.lower() == known else name.rpartition(".")[2] if "." in name else ""
+
+
+def _known_extension(lowered: str, types: Types) -> str | None:
     # By the few extensions and not by the name's many dots: whoever uploads chooses those.
-    fitting = [extension for extension in types if name.endswith("." + extension)]
-    if fitting:
-        return Typed(types[max(fitting, key=len)])
-    return Unsupported(name.rpartition(".")[2] if "." in name else "")
+    fitting = [extension for extension in types if lowered.endswith("." + extension)]
+    return max(fitting, key=len, default=None)

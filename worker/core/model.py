@@ -93,22 +93,52 @@ class OnExisting(StrEnum):
     ACCEPT = "accept"
 
 
+class OnOverwrite(StrEnum):
+    """What a route does with a new version of an object that is registered."""
+
+    IGNORE = "ignore"
+    DEAD_LETTER = "dead_letter"
+    REGISTER = "register"
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What may share a request."""
+    """What may share a request. *options* are those of the request, by name."""
 
     team: str
     dataset: str
     storage: str
     mode: Mode = Mode.READ_WRITE
+    options: tuple[tuple[str, bool], ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.team}/{self.dataset} from {self.storage}"
+        with_options = "".join(f", {name}: {str(value).lower()}" for name, value in self.options)
+        return f"{self.team}/{self.dataset} from {self.storage}{with_options}"
+
+
+Fields = Mapping[str, object]
+"""More fields of a registration body, named and typed as Darwin's API has them (darwin-api.md section 1.4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One file of an item. Several files of one slot are the slices of a DICOM series, in this order."""
+
+    name: str
+    key: str
+    type: ItemType | None = None
+    fields: Fields = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """What Darwin registers: *name* at *path* in the lane's dataset. A *type* of None lets Darwin infer it."""
+    """What Darwin registers: *name* at *path* in the lane's dataset.
+
+    Without *slots* it is sent in the flat form: the object is its one file, *type* that file's (None lets Darwin infer
+    it), and *fields* are the item's and the file's. *grouped*: it is made of several objects, and *object* stands for
+    all of them, see :func:`worker.core.grouping.stand_in`. *label* is what metrics call its dataset where the slug
+    depends on the object. *versioned* is the name under which a new version of a registered object is registered.
+    """
 
     lane: Lane
     path: str
@@ -117,6 +147,12 @@ class Item:
     route: str
     type: ItemType | None = None
     on_existing: OnExisting = OnExisting.BLOCK
+    slots: tuple[Slot, ...] = ()
+    fields: Fields = field(default_factory=dict)
+    grouped: bool = False
+    label: str = ""
+    on_overwrite: OnOverwrite = OnOverwrite.IGNORE
+    versioned: str = ""
 
     @property
     def identity(self) -> Identity:
@@ -129,6 +165,8 @@ class Kind(StrEnum):
     REGISTERED = "registered"
     DUPLICATE = "duplicate"
     EXISTING = "existing"
+    ARCHIVED = "archived"
+    WAITING = "waiting"
     POSTPONED = "postponed"
     IGNORED = "ignored"
     BLOCKED = "blocked"
@@ -147,7 +185,14 @@ class Reason(StrEnum):
     PROVEN_OURS = "proven_ours"
     IN_LEDGER = "in_ledger"
     ADOPTED = "adopted"
+    REMOVED_IN_S3 = "removed_in_s3"
+    GROUP_INCOMPLETE = "group_incomplete"
+    GROUP_QUIETING = "group_quieting"
+    IN_ONE_ITEM = "in_one_item"
+    SIDECAR_ABSENT = "sidecar_absent"
+    ROUTE_PAUSED = "route_paused"
     LANE_OVER_SHARE = "lane_over_share"
+    READING_OVER_SHARE = "reading_over_share"
     TEST_EVENT = "test_event"
     EMPTY_NOTIFICATION = "empty_notification"
     OBJECT_REMOVED = "object_removed"
@@ -156,7 +201,23 @@ class Reason(StrEnum):
     EMPTY_OBJECT = "empty_object"
     DARWIN_ARTEFACT = "darwin_artefact"
     NO_ROUTE = "no_route"
+    NO_DATASET = "no_dataset"
+    NO_VALUE = "no_value"
+    SIDECAR = "sidecar"
+    OBJECT_GONE = "object_gone"
+    OBJECT_BACK = "object_back"
+    OBJECT_ARCHIVED = "object_archived"
+    NOT_REGISTERED = "not_registered"
     OVERWRITTEN = "overwritten"
+    LATE_PART = "late_part"
+    MISSING_PARTS = "missing_parts"
+    TOO_MANY_PARTS = "too_many_parts"
+    UNEXPECTED_PART = "unexpected_part"
+    SLOT_TAKEN_TWICE = "slot_taken_twice"
+    PARTS_DISAGREE = "parts_disagree"
+    INVALID_MANIFEST = "invalid_manifest"
+    SIDECARS_MISSING = "sidecars_missing"
+    SIZE_UNKNOWN = "size_unknown"
     ALREADY_EXISTS = "already_exists"
     NAME_COLLISION = "name_collision"
     FOREIGN_ITEM = "foreign_item"
@@ -172,6 +233,7 @@ class Reason(StrEnum):
     REFUSED_ALONE = "refused_alone"
     UNSUPPORTED_TYPE = "unsupported_type"
     INVALID_KEY = "invalid_key"
+    INVALID_ITEM = "invalid_item"
     OTHER_BUCKET = "other_bucket"
     UNREADABLE_BODY = "unreadable_body"
     UNREADABLE_RECORD = "unreadable_record"
@@ -187,3 +249,25 @@ class Outcome:
     reason: Reason
     detail: str = ""
     route: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """The record is postponed for *delay* seconds; *notes* is what the copy tells whoever receives it."""
+
+    outcome: Outcome
+    delay: int
+    notes: "Notes | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Notes:
+    """What a postponed copy carries of what was seen, times in Unix seconds.
+
+    *waiting_since*: when it was first postponed for what it still waits for. *fingerprint*: of the listing that was
+    seen last, unchanged since *unchanged_since*.
+    """
+
+    waiting_since: float
+    fingerprint: str = ""
+    unchanged_since: float = 0.0

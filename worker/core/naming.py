@@ -1,45 +1,15 @@
-"""From a key to the item's name and path, and what lies under a prefix.
+"""What Darwin takes as a key, a path, a name, and what lies under a prefix.
 
-The rules that hold here: prefixes compare on whole path segments (law 5); what a key holds is text, never syntax;
-what Darwin's path looks like is decided in one place, :func:`normalise_path`.
+The rules that hold here: prefixes compare on whole path segments (law 5); what Darwin's path looks like is decided in one
+place, :func:`normalise_path`.
 
 What Darwin takes is little documented (darwin-api.md sections 1.10 and 5): a storage key without a leading slash, a
 name that is not empty and holds no slash.
 """
 
 import re
-from dataclasses import dataclass
-
-FOLDER = "{folder}"
-"""Stands in a path template for the folders between the route's prefix and the name."""
-
-DEFAULT_PATH = "/{folder}"
 
 _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where an item goes in a dataset: *path* starts with a slash and does not end with one, unless it is ``/``."""
-
-    path: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class InvalidKey:
-    """Darwin cannot take this key. *why* is one sentence."""
-
-    why: str
-
-
-def place(key: str, prefix: str = "", template: str = DEFAULT_PATH) -> Place | InvalidKey:
-    """Where the object *key*, found under *prefix*, goes. The folders between them replace ``{folder}``."""
-    why = _invalid(key)
-    if why is not None:
-        return InvalidKey(why)
-    folder, _, name = below(prefix, key).rpartition("/")
-    return Place(normalise_path(template.replace(FOLDER, folder)), name)
 
 
 def normalise_path(path: str) -> str:
@@ -61,10 +31,10 @@ def below(prefix: str, key: str) -> str:
     return key.removeprefix(prefix + "/") if prefix else key
 
 
-def _invalid(key: str) -> str | None:
-    unprintable = _UNPRINTABLE.search(key)
-    if unprintable:
-        return f"The key holds the character U+{ord(unprintable[0]):04X}, which no name can hold."
+def why_no_key(key: str) -> str | None:
+    """Why Darwin cannot take the storage key *key*, in one sentence; None when it can."""
+    if why := _why_no_text("The key", key):
+        return why
     if key.startswith("/"):
         return "The key starts with a slash, and Darwin's storage keys must not."
     segments = key.split("/")
@@ -73,3 +43,33 @@ def _invalid(key: str) -> str | None:
     if "." in segments or ".." in segments:
         return 'The key has a segment "." or "..", which paths would take for a way up or down.'
     return None
+
+
+def why_no_name(name: str) -> str | None:
+    """Why no item can have this name, in one sentence; None when one can."""
+    if "/" in name:
+        return f"The item's name would be {name!r}, and a name holds no slash."
+    if name in (".", ".."):
+        return f"The item's name would be {name!r}, which paths would take for a way up or down."
+    return _why_no_text("The item's name", name) if name else "The item would have no name."
+
+
+def why_no_path(path: str) -> str | None:
+    """Why no item can lie at this path, in one sentence; None when one can."""
+    if {".", ".."} & set(path.split("/")):
+        return f'The item\'s path would be {path!r}, and a segment "." or ".." is taken for a way up or down.'
+    return _why_no_text("The item's path", path)
+
+
+def why_no_word(what: str, text: str) -> str | None:
+    """Why *text* cannot be *what* (a slot's name, a tag, a dataset's slug), in one sentence; None when it can."""
+    return _why_no_text(what, text) if text else f"{what} would be empty."
+
+
+def _why_no_text(what: str, text: str) -> str | None:
+    unprintable = _UNPRINTABLE.search(text)
+    return (
+        f"{what} holds the character U+{ord(unprintable[0]):04X}, which no name can hold."
+        if unprintable
+        else None
+    )

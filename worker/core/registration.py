@@ -1,6 +1,6 @@
 """One registration request: its body, and what Darwin's answer says of each item in it.
 
-Facts: darwin-api.md sections 1.3 to 1.5 (the body), 2.1 and 2.2 (the answer), "Open unknowns" (what is tolerated).
+Facts: darwin-api.md sections 1.3 to 1.10 (the body), 2.1 and 2.2 (the answer), "Open unknowns" (what is tolerated).
 Darwin echoes no storage key, so items and answer meet by normalised path and name.
 """
 
@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from worker.core.model import Item, Lane
+from worker.core.model import Item, ItemType, Lane, Slot
 from worker.core.naming import normalise_path
 
 UNKNOWN = "UNKNOWN"
@@ -38,17 +38,44 @@ _Place = tuple[str, str]
 
 
 def body_of(lane: Lane, items: Sequence[Item]) -> dict[str, object]:
-    """The JSON body that registers *items*, all of this *lane*: the flat form, one file each."""
-    return {
+    """The JSON body that registers *items*, all of this *lane*."""
+    body: dict[str, object] = {
         "dataset_slug": lane.dataset,
         "storage_slug": lane.storage,
         "items": [_entry(item) for item in items],
     }
+    return body | {"options": dict(lane.options)} if lane.options else body
 
 
-def _entry(item: Item) -> dict[str, str]:
-    entry = {"path": item.path, "name": item.name, "storage_key": item.object.key}
-    return entry if item.type is None else entry | {"type": item.type.value}
+def _entry(item: Item) -> dict[str, object]:
+    if item.slots:
+        return {
+            "path": item.path,
+            "name": item.name,
+            "slots": [_slot(slot) for slot in item.slots],
+            **item.fields,
+        }
+    return {
+        "path": item.path,
+        "name": item.name,
+        "storage_key": item.object.key,
+        **_type(item.type),
+        **item.fields,
+    }
+
+
+def _slot(slot: Slot) -> dict[str, object]:
+    return {
+        "slot_name": slot.name,
+        "file_name": slot.key.rpartition("/")[2],
+        "storage_key": slot.key,
+        **_type(slot.type),
+        **slot.fields,
+    }
+
+
+def _type(of_file: ItemType | None) -> dict[str, str]:
+    return {} if of_file is None else {"type": of_file.value}
 
 
 def correlate(items: Sequence[Item], payload: object) -> list[Echo] | None:

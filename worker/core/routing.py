@@ -1,272 +1,239 @@
-"""From a record to the item it becomes, or to the outcome it has already.
+"""From a record to the item it becomes, to the outcome it has already, or to what must be asked first.
 
 The rules that hold here: the first route that matches decides, and nothing after it is tried; what Darwin wrote is
-set aside before any route is asked (law 5); prefixes and globs see the decoded key, case-sensitive.
+set aside before any route is asked, but for the markers and sidecars of the routes, of which no item is made (law 5).
 """
 
-import re
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from enum import StrEnum
-from itertools import combinations
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from wcmatch import glob as wcmatch
-from wcmatch._wcparse import PatternLimitException  # documented as raised, but exported nowhere else
-
-from worker.core import artefacts, filetypes
+from worker.core import artefacts
 from worker.core.darwin import Storage
-from worker.core.filetypes import Types, Unsupported
-from worker.core.model import Item, ItemType, Kind, Lane, OnExisting, Outcome, Reason, Record, S3Object
-from worker.core.naming import DEFAULT_PATH, InvalidKey, place, under
+from worker.core.forms import CannotBe, FileDraft, item_of
+from worker.core.grouping import GroupOf, Part, Seen
+from worker.core.model import Item, Kind, Lane, Later, Outcome, Reason, Record, S3Object
+from worker.core.naming import why_no_key
+from worker.core.objects import Listed
+from worker.core.routes import Fallback, OnRemoved, Route
+from worker.core.rules import Found, Index, Rule
+from worker.core.shares import LONGEST_DELAY
+from worker.core.templates import NoValue
+
+Storages = Mapping[tuple[str, str], Storage]
+"""Darwin's storages by team and slug, as the lanes name them."""
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
-    """One rule of the operator's.
+class Draft:
+    """An object of which an item comes when S3 was asked more about it."""
 
-    It matches objects of *bucket* (None: any) below *prefix* whose key below that prefix matches *glob* (None: any).
-    *path* is a template, see :func:`worker.core.naming.place`. *type* holds for all its objects, whatever their
-    extension; *types* adds to the known extensions or overrides them.
-    """
-
-    name: str
+    rule: Rule
+    object: S3Object
     lane: Lane
-    bucket: str | None = None
-    prefix: str = ""
-    glob: str | None = None
-    path: str = DEFAULT_PATH
-    type: ItemType | None = None
-    types: Types = field(default_factory=dict)
-    on_existing: OnExisting = OnExisting.BLOCK
-
-
-class Fallback(StrEnum):
-    """What becomes of records that no route matches, unless a route of last resort takes them."""
-
-    IGNORE = "ignore"
-    DEAD_LETTER = "dead_letter"
-
-
-Matcher = Callable[[str], bool]
+    values: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class _Rule:
-    """A route made ready."""
+class PartOf:
+    """An object that is a part of a group, or its marker."""
 
-    route: Route
-    prefix: str
-    matches: Matcher | None
-    types: Types
+    group: GroupOf
+    lane: Lane
 
-    def takes(self, held: S3Object) -> bool:
-        bucket = self.route.bucket
-        return (
-            (bucket is None or bucket == held.bucket)
-            and held.key.startswith(self.prefix)
-            and (self.matches is None or self.matches(held.key[len(self.prefix) :]))
-        )
+
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """An object that was removed, and whose item, at *item*'s place, the route wants archived."""
+
+    item: Item
+
+
+Pending = Draft | PartOf | Removal
+"""What S3 or Darwin must be asked of before it is decided."""
 
 
 class Routes:
-    """The routes in their order, what comes after them, and the storages by slug as the lanes name them. Until Darwin
-    has told its storages, routes can only be looked at, not decide.
+    """The routes in their order, what comes after them, and the storages. Until Darwin has told its storages, routes can
+    only be looked at, not decide.
 
-    A *fallback* that is a route takes whatever no other route matched, so its bucket, prefix and glob do not choose.
-    Raises ValueError for a glob that :func:`compile_glob` refuses. What else is wrong, :func:`problems` tells.
+    A *fallback* that is a route takes whatever no other route matched, so its bucket, prefix and patterns do not choose.
+    Raises :class:`~worker.core.rules.FieldError` for what cannot be used of a route. What else is wrong,
+    :func:`worker.core.conflicts.problems` tells.
     """
 
     def __init__(
-        self,
-        routes: tuple[Route, ...],
-        fallback: Route | Fallback,
-        storages: Mapping[str, Storage] | None = None,
+        self, routes: tuple[Route, ...], fallback: Route | Fallback, storages: Storages | None = None
     ) -> None:
         self.routes = routes
         self.fallback = fallback
         self.storages = dict(storages or {})
-        self._rules = [_ready(route) for route in routes]
-        self._last = _ready(fallback) if isinstance(fallback, Route) else None
+        self.rules = [Rule(route) for route in routes]
+        self.last = Rule(fallback) if isinstance(fallback, Route) else None
+        self._of_last_resort = None if self.last is None else Found(self.last, {})
+        self._index = Index(self.rules)
+        self._with_sidecars = [rule for rule in self.every_rule if rule.sidecars is not None]
         self._prefixes: dict[str, list[str]] = {}
         for storage in self.storages.values():
             self._prefixes.setdefault(storage.bucket, []).append(storage.prefix)
 
-    def decide(self, record: Record) -> Item | Outcome:
-        """The item to register, or what became of the record. Looks at nothing but its arguments; never raises."""
-        held = record.object
-        aside = _set_aside(record, self._prefixes.get(held.bucket, ()))
-        if aside is not None:
+    @property
+    def every_rule(self) -> list[Rule]:
+        return [*self.rules, *([self.last] if self.last is not None else [])]
+
+    @property
+    def every_route(self) -> list[Route]:
+        return [rule.route for rule in self.every_rule]
+
+    def find(self, held: S3Object, event: str = "") -> Found | None:
+        """The rule that takes the object, or whose group it marks; an *event* of "" is any."""
+        return self._index.find(held, event) or self._of_last_resort
+
+    def decide(self, record: Record) -> Item | Outcome | Later | Pending:
+        """What becomes of a record, as far as it tells by itself. Looks at nothing but its arguments; never raises."""
+        held, family = record.object, record.event.partition(":")[0]
+        if family in ("ObjectRemoved", "LifecycleExpiration"):
+            return self._removed(record)
+        if family != "ObjectCreated":
+            return _ignored(Reason.OTHER_EVENT, "The event does not tell of a new object.")
+        first = self._index.find(held, record.event)
+        if (first is None or first.marks is None) and (aside := self._aside(held, first)) is not None:
             return aside
-        rule = next((rule for rule in self._rules if rule.takes(held)), self._last)
-        if rule is None:
+        found = first or self._of_last_resort
+        if found is None:
             kind = Kind.BLOCKED if self.fallback is Fallback.DEAD_LETTER else Kind.IGNORED
             return Outcome(kind, Reason.NO_ROUTE, "No route matches the object.")
-        return self._item(rule, held)
+        try:
+            return self._begun(found, held)
+        except CannotBe as cannot:
+            return cannot.outcome
 
-    def _item(self, rule: _Rule, held: S3Object) -> Item | Outcome:
-        route = rule.route
-        storage = self.storages.get(route.lane.storage)
+    def _begun(self, found: Found, held: S3Object) -> Item | Later | Pending:
+        rule = found.rule
+        if rule.route.paused:
+            return _paused(rule)
+        lane = self._lane(rule, held)
+        if found.marks is not None:
+            return PartOf(GroupOf(rule, held.bucket, rule.prefix + found.marks), lane)
+        why = why_no_key(held.key)
+        if why is not None:
+            raise CannotBe(Outcome(Kind.REJECTED, Reason.INVALID_KEY, why, rule.route.name))
+        values = rule.values(held, found.groups)
+        if rule.route.group is not None:
+            return PartOf(GroupOf(rule, held.bucket, rule.prefix + _beginning(rule, held, values)), lane)
+        if rule.sidecars is not None or rule.route.head or rule.asks_metadata or rule.asks_tags:
+            return Draft(rule, held, lane, values)
+        return item_of(rule, held, lane, FileDraft(held.key, values))
+
+    def _lane(self, rule: Rule, held: S3Object) -> Lane:
+        """The route's lane, its dataset perhaps still to be chosen."""
+        lane = rule.route.lane
+        storage = self.storages.get((lane.team, lane.storage))
         if storage is None:
-            detail = f"Route {route.name!r} registers from storage {route.lane.storage!r}, which Darwin does not list."
-            return Outcome(Kind.BLOCKED, Reason.STORAGE_MISSING, detail, route.name)
+            detail = f"Route {rule.route.name!r} registers from storage {lane.storage!r}, which Darwin does not list."
+            raise CannotBe(Outcome(Kind.BLOCKED, Reason.STORAGE_MISSING, detail, rule.route.name))
         if held.bucket != storage.bucket:
             detail = (
-                f"The object lies in bucket {held.bucket!r}, but storage {route.lane.storage!r} of route "
-                f"{route.name!r} reads bucket {storage.bucket!r}."
+                f"The object lies in bucket {held.bucket!r}, but storage {lane.storage!r} of route "
+                f"{rule.route.name!r} reads bucket {storage.bucket!r}."
             )
-            return Outcome(Kind.REJECTED, Reason.OTHER_BUCKET, detail, route.name)
-        where = place(held.key, rule.prefix, route.path)
-        if isinstance(where, InvalidKey):
-            return Outcome(Kind.REJECTED, Reason.INVALID_KEY, where.why, route.name)
-        item_type = route.type
-        if item_type is None:
-            found = filetypes.type_of(where.name, rule.types)
-            if isinstance(found, Unsupported):
-                return Outcome(Kind.REJECTED, Reason.UNSUPPORTED_TYPE, _unsupported(found), route.name)
-            item_type = found.type
-        return Item(route.lane, where.path, where.name, held, route.name, item_type, route.on_existing)
+            raise CannotBe(Outcome(Kind.REJECTED, Reason.OTHER_BUCKET, detail, rule.route.name))
+        return lane
 
+    def _removed(self, record: Record) -> Outcome | Later | Removal:
+        ignored = _ignored(Reason.OBJECT_REMOVED, "The event tells of an object that was removed.")
+        held = record.object
+        found = self.find(held, record.event)
+        if found is None or found.marks is not None or found.rule.route.on_removed is OnRemoved.IGNORE:
+            return ignored
+        rule = found.rule
+        if rule.route.paused:
+            return _paused(rule)
+        try:
+            values = rule.values(held, found.groups)
+            return Removal(item_of(rule, held, self._lane(rule, held), FileDraft(held.key, values)))
+        except CannotBe:
+            return ignored  # of an object that could not be registered there is nothing to archive
 
-def _ready(route: Route) -> _Rule:
-    prefix = route.prefix.strip("/")
-    return _Rule(
-        route,
-        prefix + "/" if prefix else "",
-        None if route.glob is None else compile_glob(route.glob),
-        filetypes.with_overrides(route.types),
-    )
+    # What needs no route to be decided
 
-
-def _set_aside(record: Record, storage_prefixes: Sequence[str]) -> Outcome | None:
-    """What needs no route to be decided."""
-    family = record.event.partition(":")[0]
-    if family in ("ObjectRemoved", "LifecycleExpiration"):
-        return _ignored(Reason.OBJECT_REMOVED, "The event tells of an object that was removed.")
-    if family != "ObjectCreated":
-        return _ignored(Reason.OTHER_EVENT, "The event does not tell of a new object.")
-    key = record.object.key
-    if key.endswith(("/", "_$folder$")):
-        return _ignored(Reason.FOLDER_MARKER, "The object only marks a folder.")
-    if record.object.size == 0:
-        return _ignored(Reason.EMPTY_OBJECT, "The object is empty.")
-    for prefix in storage_prefixes:
-        if artefacts.is_artefact(key, prefix):
+    def _aside(self, held: S3Object, first: Found | None) -> Outcome | None:
+        key = held.key
+        if first is None and any(self._is_sidecar(rule, held) for rule in self._with_sidecars):
+            return _ignored(Reason.SIDECAR, "The object belongs to another one, which is registered with it.")
+        if key.endswith(("/", "_$folder$")):
+            return _ignored(Reason.FOLDER_MARKER, "The object only marks a folder.")
+        if held.size == 0 and (first is None or first.rule.route.group is None):
+            return _ignored(Reason.EMPTY_OBJECT, "The object is empty.")
+        if self._is_artefact(held.bucket, key):
             return _ignored(Reason.DARWIN_ARTEFACT, "Darwin itself wrote the object.")
-    return None
+        return None
+
+    def _is_artefact(self, bucket: str, key: str) -> bool:
+        # Without a storage on the bucket nothing is registered from it.
+        return any(artefacts.is_artefact(key, prefix) for prefix in self._prefixes.get(bucket, ()))
+
+    def _is_sidecar(self, rule: Rule, held: S3Object) -> bool:
+        lane = rule.route.lane
+        storage = self.storages.get((lane.team, lane.storage))
+        return (
+            rule.sidecars is not None
+            and storage is not None
+            and storage.bucket == held.bucket
+            and rule.sidecars.own(held.key)
+        )
+
+    # What a listing shows
+
+    def seen(self, group: GroupOf, listed: Sequence[Listed]) -> Seen:
+        """Of a listing of the group's keys, those that are its own: that its rule takes, and that begin in the same way by
+        the rule's own words.
+        """
+        parts = list[Part]()
+        marker: Listed | None = None
+        for each in listed:
+            if each.key == group.marker:
+                marker = each
+                continue
+            if (
+                each.size == 0
+                or each.key.endswith(("/", "_$folder$"))
+                or self._is_artefact(group.bucket, each.key)
+            ):
+                continue
+            held = S3Object(group.bucket, each.key, None, each.etag, each.size)
+            found = self.find(held)
+            if found is None or found.rule is not group.rule or found.marks is not None:
+                continue
+            values = group.rule.values(held, found.groups)
+            try:
+                beginning = _beginning(group.rule, held, values)
+            except CannotBe:
+                continue
+            if group.rule.prefix + beginning == group.beginning:
+                parts.append(Part(each, values))
+        return Seen(tuple(parts), marker)
+
+
+def _beginning(rule: Rule, held: S3Object, values: Mapping[str, str]) -> str:
+    """What the keys of the object's group begin with, below the rule's prefix. Raises :class:`CannotBe`."""
+    if rule.by is None:
+        return values["folder"] + "/" if values["folder"] else ""
+    name = rule.route.name
+    try:
+        beginning = rule.by.render(values)
+    except NoValue as error:
+        raise CannotBe(Outcome(Kind.BLOCKED, Reason.NO_VALUE, str(error), name)) from None
+    if not held.key.startswith(rule.prefix + beginning):
+        why = f"The group would be {beginning!r}, which the key below the route's prefix does not begin with."
+        raise CannotBe(Outcome(Kind.REJECTED, Reason.INVALID_ITEM, why, name))
+    return beginning
+
+
+def _paused(rule: Rule) -> Later:
+    return Later(
+        Outcome(Kind.POSTPONED, Reason.ROUTE_PAUSED, "The route is paused.", rule.route.name), LONGEST_DELAY
+    )
 
 
 def _ignored(reason: Reason, detail: str) -> Outcome:
     return Outcome(Kind.IGNORED, reason, detail)
-
-
-def _unsupported(found: Unsupported) -> str:
-    what = f"the extension {'.' + found.extension!r}" if found.extension else "no extension"
-    return f"The name has {what}, which no type is known for; the route's type or types can name one."
-
-
-# -- globs ----------------------------------------------------------------------------------------------------------
-
-_GLOB_FLAGS = wcmatch.GLOBSTAR | wcmatch.BRACE | wcmatch.DOTGLOB | wcmatch.FORCEUNIX
-_MAX_ALTERNATIVES = 100
-_MAX_GLOBSTARS = 2
-_GLOBSTAR = r"(?:(?!(?:[/]|^)(?:\.{1,2})(?:$|[/])).)*?"  # what wcmatch makes of ** between slashes
-_SLASHES = re.compile("//+")
-
-
-def compile_glob(glob: str) -> Matcher:
-    """A matcher of keys below a route's prefix: ``*`` and ``?`` within a segment, ``**`` across segments,
-    ``[a-z]``, ``{jpg,png}``; case-sensitive; slashes in a row count as one. The time is linear in the length of the
-    key, which whoever uploads may choose.
-
-    Raises ValueError, with a sentence for the operator, for a glob that can match nothing or could take long.
-    """
-    if not glob or glob.startswith("/"):
-        raise ValueError(
-            f"The glob {glob!r} can match nothing: it is compared with the key below the route's prefix, which is "
-            "not empty and starts without a slash."
-        )
-    if glob.count("**") > _MAX_GLOBSTARS:
-        raise ValueError(
-            f'The glob {glob!r} holds more than {_MAX_GLOBSTARS} times "**"; use a prefix or two routes.'
-        )
-    try:
-        patterns, _ = wcmatch.translate(glob, flags=_GLOB_FLAGS, limit=_MAX_ALTERNATIVES)
-    except PatternLimitException:
-        raise ValueError(
-            f"The braces of the glob {glob!r} make more than {_MAX_ALTERNATIVES} alternatives."
-        ) from None
-    try:
-        with warnings.catch_warnings(action="error", category=FutureWarning):
-            matches = re.compile("|".join(map(_without_way_back, patterns))).fullmatch
-    except (re.error, FutureWarning):
-        raise ValueError(
-            f"The brackets of the glob {glob!r} can be read in two ways; write them simpler."
-        ) from None
-    return lambda key: matches(_SLASHES.sub("/", key)) is not None
-
-
-def _without_way_back(pattern: str) -> str:
-    """What stands between two ``**`` is looked for once: where it fits first, the second ``**`` takes all the rest. To
-    try each later place as well would multiply the time by the length of the key.
-    """
-    *between, last = pattern.split(_GLOBSTAR)
-    if len(between) < _MAX_GLOBSTARS:
-        return pattern
-    first, *inner = between
-    return first + "".join(f"(?>{_GLOBSTAR}{each})" for each in inner) + _GLOBSTAR + last
-
-
-# -- what is wrong with a set of routes -----------------------------------------------------------------------------
-
-
-def problems(routes: Routes) -> list[str]:
-    """What must be mended before these routes may run: one sentence each, empty when all is well."""
-    everything = [*routes.routes, *([routes.fallback] if isinstance(routes.fallback, Route) else [])]
-    return [
-        *_same_names(everything),
-        *(problem for route in everything for problem in _wrong_place(route, routes.storages)),
-        *_never_reached(routes.routes),
-    ]
-
-
-def _same_names(routes: list[Route]) -> Iterator[str]:
-    names = [route.name for route in routes]
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1:
-            yield f"Two routes are named {name!r}: give each a name of its own."
-
-
-def _wrong_place(route: Route, storages: Mapping[str, Storage]) -> Iterator[str]:
-    own = storages.get(route.lane.storage)
-    if own is not None and route.bucket not in (None, own.bucket):
-        yield (
-            f"Route {route.name!r} watches bucket {route.bucket!r}, but its storage {route.lane.storage!r} reads "
-            f"bucket {own.bucket!r}: name that bucket, or a storage on the watched one."
-        )
-    bucket = route.bucket or (own.bucket if own is not None else None)
-    for slug, storage in storages.items():
-        if storage.bucket == bucket and storage.prefix.strip("/") and _inside(storage.prefix, route.prefix):
-            yield (
-                f"Route {route.name!r} watches prefix {route.prefix!r} of bucket {bucket!r}, where Darwin writes what "
-                f"it makes for storage {slug!r} (prefix {storage.prefix!r}): what it wrote would be registered again, "
-                "without end. Watch another prefix, or change the storage's."
-            )
-
-
-def _never_reached(routes: tuple[Route, ...]) -> Iterator[str]:
-    for earlier, later in combinations(routes, 2):
-        if (
-            earlier.glob is None
-            and earlier.bucket in (None, later.bucket)
-            and _inside(earlier.prefix, later.prefix)
-        ):
-            yield (
-                f"Route {later.name!r} can never match: route {earlier.name!r} stands before it and takes all that "
-                f"lies below prefix {earlier.prefix!r}. Put {later.name!r} first."
-            )
-
-
-def _inside(outer: str, inner: str) -> bool:
-    """Whether prefix *inner* is *outer* or lies below it."""
-    return under(outer, inner.strip("/") + "/")

@@ -4,6 +4,7 @@ All methods raise :class:`worker.core.errors.Unavailable` or :class:`~worker.cor
 that is not a bug, and all of them end: an adapter gives every call a deadline.
 """
 
+import builtins
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from worker.core.answers import Answer
 from worker.core.claims import Claim, Denied, Entry, Granted
 from worker.core.darwin import Dataset, HeldItem, Storage
 from worker.core.model import Identity, Lane, Message
+from worker.core.objects import Head, Listed
 from worker.core.queueing import Failure, Outgoing
 from worker.core.turns import Turn
 
@@ -31,6 +33,35 @@ class Queue(Protocol):
     async def delete(self, messages: Sequence[Message]) -> list[Failure | None]: ...
 
     async def send(self, messages: Sequence[Outgoing]) -> list[Failure | None]: ...
+
+
+class Objects(Protocol):
+    """What S3 holds; reads only. Keys are as S3 knows them, decoded and not empty.
+
+    A bucket that does not exist, or that we may not read, is Refused. Two things S3 does not tell apart: to a HEAD, a
+    bucket that is not there is an object that is not there; and without ``s3:ListBucket`` an object that is not there
+    is one that we may not read.
+    """
+
+    async def list(self, bucket: str, prefix: str, limit: int) -> builtins.list[Listed]:
+        """The objects whose keys begin with *prefix*, in the order of their keys' UTF-8 bytes; no more than one above
+        *limit*, which tells that there are more.
+        """
+        ...
+
+    async def head(self, bucket: str, key: str) -> Head | None:
+        """What S3 tells of the object without its content; None when it is not there."""
+        ...
+
+    async def tags(self, bucket: str, key: str) -> Mapping[str, str] | None:
+        """The object's tags; None when it is not there."""
+        ...
+
+    async def read(self, bucket: str, key: str, length: int) -> bytes | None:
+        """The first *length* (at least 1) bytes, fewer when there are fewer; None when the object is not there. One
+        that is archived is Refused.
+        """
+        ...
 
 
 class Ledger(Protocol):
@@ -102,6 +133,10 @@ class Darwin(Protocol):
 
     async def find_items(self, dataset_id: int, places: Sequence[tuple[str, str]]) -> list[HeldItem]:
         """The items that Darwin holds at these (path, name) places; others may be among them."""
+        ...
+
+    async def archive(self, dataset_id: int, item_ids: Sequence[str]) -> int:
+        """Archive these items; the number that Darwin says were affected. ValueError where an id is missing or empty."""
         ...
 
     def reread_key(self) -> bool:

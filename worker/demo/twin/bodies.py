@@ -1,4 +1,4 @@
-"""The fields of a registration body, as darwin-api.md section 1 and 7.3 have them: an unknown one is refused."""
+"""The fields of a request's body, as darwin-api.md sections 1, 6.2 and 7.3 have them: an unknown one is refused."""
 
 import unicodedata
 from typing import Annotated, Literal
@@ -119,11 +119,14 @@ class File(Strict):
     file_name: Text
     storage_key: Key
     type: Literal["image", "video", "pdf", "dicom"] | None = None
+
+
+class _Described(File):
     metadata: Metadata | None = None
     tags: Tags | None = None
 
 
-class ReadWriteFile(File):
+class ReadWriteFile(_Described):
     fps: Fps | None = None
     as_frames: Flag | None = None
     extract_views: Flag | None = None
@@ -134,7 +137,7 @@ class ReadOnlyFile(File):
     size_bytes: Size | None = None
 
 
-class ReadOnlyImage(ReadOnlyFile):
+class ReadOnlyImage(ReadOnlyFile, _Described):
     type: Literal["image"]
     width: Count
     height: Count
@@ -150,7 +153,7 @@ class Section(Strict):
     size_bytes: Size | None = None
 
 
-class ReadOnlySequence(ReadOnlyFile):
+class ReadOnlySequence(ReadOnlyFile, _Described):
     """Frames or tiles that somebody extracted before."""
 
     type: Literal["image", "video", "pdf"]
@@ -162,9 +165,9 @@ class ReadOnlySequence(ReadOnlyFile):
 
 
 class Playlist(Strict):
-    """*index* is the text of an HLS playlist, not a key."""
+    """*index* is the text of an HLS playlist, not a key; that text begins as RFC 8216 section 4.3.1.1 says."""
 
-    index: Annotated[str, StringConstraints(min_length=1)]
+    index: Annotated[str, StringConstraints(pattern="^#EXTM3U")]
     bitrate: float | None
 
 
@@ -188,3 +191,14 @@ class ReadOnlyVideo(ReadOnlyFile):
     storage_sections_key_extension: Text = "png"
     storage_low_quality_sections_key_prefix: Key | None = None
     storage_audio_peaks_key: Key | None = None
+
+
+class Filters(Strict):
+    """Which items are meant. An empty filter might mean all of them, so each has to name something."""
+
+    item_ids: Annotated[list[Text], Field(min_length=1)]
+    dataset_ids: Annotated[list[int], Field(min_length=1)]
+
+
+class Archiving(Strict):
+    filters: Filters

@@ -144,7 +144,7 @@ def _team_as_json(team: Team) -> dict[str, object]:
 
 
 def _dataset_as_json(dataset: Dataset) -> dict[str, object]:
-    items = [_item_as_json(item) for item in dataset.items.values()]
+    items = [_item_as_json(item) for item in dataset.held()]
     return {"id": dataset.id, "removed": dataset.removed, "items": items}
 
 
@@ -159,6 +159,7 @@ def _item_as_json(item: HeldItem) -> dict[str, object]:
         "inserted_at": iso(item.inserted_at),
         "external": item.external,
         "extensions": item.extensions,
+        "archived": item.archived,
     }
 
 
@@ -177,11 +178,13 @@ def _plant_item(world: World, planted: PlantedItem, now: float) -> HeldItem:
 
 
 def _remove(world: World, removal: Removal) -> int:
-    items = _dataset(_team(world, removal.team), removal.dataset).items
+    dataset = _dataset(_team(world, removal.team), removal.dataset)
     path = None if removal.path is None else normalised(removal.path)
-    gone = [place for place in items if path in (None, place[0]) and removal.name in (None, place[1])]
-    for place in gone:
-        del items[place]
+    gone = [
+        item for item in dataset.held() if path in (None, item.path) and removal.name in (None, item.name)
+    ]
+    for item in gone:
+        dataset.drop(item)
     return len(gone)
 
 

@@ -30,6 +30,7 @@ Endpoint = Literal[
     "register_existing",
     "register_existing_readonly",
     "items",
+    "archive",
     "datasets",
     "storage",
     "token_info",

@@ -26,7 +26,7 @@ def datasets(team: Team) -> Reply:
                 "slug": dataset.slug,
                 "team_slug": team.slug,
                 "archived": False,
-                "num_items": len(dataset.items),
+                "num_items": len(dataset.held()),
                 "progress": 0.0,
                 "version": 2,
             }
@@ -68,7 +68,7 @@ def items(team: Team, query: Query, *, processing: bool) -> Reply:
         (dataset, item)
         for dataset in team.datasets.values()
         if not dataset.removed
-        for item in dataset.items.values()
+        for item in dataset.held()
         if _matches(dataset, item, asked, processing=processing)
     ]
     found.sort(key=lambda pair: pair[1].id)
@@ -92,11 +92,13 @@ def _matches(dataset: Dataset, item: HeldItem, asked: dict[str, list[str]], *, p
         and item.id in asked.get("item_ids[]", [item.id])
         and item.name in asked.get("item_names[]", [item.name])
         and (paths is None or item.path in map(normalised, paths))
-        and _status(processing=processing) in asked.get("statuses[]", [_status(processing=processing)])
+        and (status := _status(item, processing=processing)) in asked.get("statuses[]", [status])
     )
 
 
-def _status(*, processing: bool) -> str:
+def _status(item: HeldItem, *, processing: bool) -> str:
+    if item.archived:
+        return "archived"
     return "processing" if processing else "new"
 
 
@@ -105,10 +107,10 @@ def _item(dataset: Dataset, item: HeldItem, *, processing: bool) -> dict[str, ob
         "id": item.id,
         "name": item.name,
         "path": item.path,
-        "status": _status(processing=processing),
+        "status": _status(item, processing=processing),
         "processing_status": "processing" if processing else "complete",
         "workflow_status": "new",
-        "archived": False,
+        "archived": item.archived,
         "dataset_id": dataset.id,
         "priority": 0,
         "tags": [],

@@ -43,7 +43,7 @@ def render(world: World, now: float) -> str:
 <h2>Datasets</h2>
 {_table(("team", "dataset", "items", "now"), _datasets(world))}
 <h2>Items</h2>
-{_table(("inserted", "dataset", "path", "name", "slots", "storage keys"), _items(world))}
+{_table(("inserted", "dataset", "path", "name", "slots", "storage keys", "now"), _items(world))}
 <h2>Requests</h2>
 {_table(("endpoint", "answer", "count"), _requests(world))}
 <h2>Blocked</h2>
@@ -74,7 +74,7 @@ def _datasets(world: World) -> Iterable[Sequence[str]]:
         marks = {"plan full": team.room() == 0, "paused": team.paused, "key revoked": team.key_revoked}
         for dataset in team.datasets.values():
             state = [mark for mark, on in {**marks, "removed": dataset.removed}.items() if on]
-            yield team.slug, dataset.slug, str(len(dataset.items)), ", ".join(state) or "open"
+            yield team.slug, dataset.slug, str(len(dataset.held())), ", ".join(state) or "open"
 
 
 def _items(world: World) -> Iterable[Sequence[str]]:
@@ -82,13 +82,14 @@ def _items(world: World) -> Iterable[Sequence[str]]:
         (f"{team.slug}/{dataset.slug}", item)
         for team in world.teams.values()
         for dataset in team.datasets.values()
-        for item in dataset.items.values()
+        for item in dataset.held()
     ]
     held.sort(key=lambda pair: (pair[1].inserted_at, pair[1].id), reverse=True)
     for place, item in held[:_LATEST]:
         slots = ", ".join(file.slot_name for file in item.files)
         keys = ", ".join(file.storage_key for file in item.files)
-        yield iso(item.inserted_at), place, item.path, item.name, slots, keys
+        now = "archived" if item.archived else "there"
+        yield iso(item.inserted_at), place, item.path, item.name, slots, keys, now
 
 
 def _requests(world: World) -> Iterable[Sequence[str]]:

@@ -1,6 +1,5 @@
 """One registration request: from its body to Darwin's answer (darwin-api.md sections 1 and 2)."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,7 +7,7 @@ from dataclasses import dataclass
 from worker.demo.twin import schema
 from worker.demo.twin.counters import Print
 from worker.demo.twin.faults import Work
-from worker.demo.twin.replies import Reply, error, json_reply
+from worker.demo.twin.replies import Reply, error, json_reply, unprocessable
 from worker.demo.twin.state import Dataset, Decision, SentFile, SentItem, Storage, Team, normalised
 from worker.demo.twin.switches import Switches
 
@@ -25,7 +24,7 @@ class Glance:
 
 
 def glance(team: str, body: bytes) -> Glance:
-    raw = _parsed(body)
+    raw = schema.parsed(body)
     if not isinstance(raw, dict) or not isinstance(raw.get("items"), list):
         return Glance("", (), ())
     dataset = str(raw.get("dataset_slug"))
@@ -66,13 +65,13 @@ class Registration:
 
     def carry_out(self, body: bytes, now: float) -> Result:
         rules = schema.Rules(self.readonly, refuse_unknown=self.switches.unknown_fields == "refuse")
-        raw = _parsed(body)
+        raw = schema.parsed(body)
         if raw is None:
             return Result(error(400, "BAD_REQUEST", "the body is no JSON"))
         try:
             envelope = schema.read_envelope(raw, rules)
         except schema.Invalid as invalid:
-            return Result(_unprocessable(invalid.errors))
+            return Result(unprocessable(invalid.errors))
         if len(envelope.items) > self.switches.max_items:
             return Result(self._too_many(len(envelope.items)))
         dataset = self.team.dataset(envelope.dataset_slug)
@@ -82,10 +81,10 @@ class Registration:
         if storage is None:
             return Result(error(404, "NOT_FOUND", f"storage {envelope.storage_slug} does not exist"))
         if wrong := self._wrong_endpoint(storage, envelope.items):
-            return Result(_unprocessable({"storage_slug": [wrong]}))
+            return Result(unprocessable({"storage_slug": [wrong]}))
         items, errors = _read_items(envelope.items, rules)
         if any(errors) and self.switches.invalid_items == "refuse-batch":
-            return Result(_unprocessable({"items": errors}))
+            return Result(unprocessable({"items": errors}))
         return self._register(dataset, items, _blocked_as_invalid(envelope.items, errors), now)
 
     def _register(
@@ -111,7 +110,7 @@ class Registration:
         detail = f"should have at most {self.switches.max_items} item(s), has {count}"
         if self.switches.too_many == 413:  # noqa: PLR2004  # the status, by its number
             return error(413, "REQUEST_TOO_LARGE", detail)
-        return _unprocessable({"items": [detail]})
+        return unprocessable({"items": [detail]})
 
     def _wrong_endpoint(self, storage: Storage, items: Sequence[object]) -> str | None:
         if storage.readonly and not self.readonly:
@@ -178,20 +177,3 @@ def _blocked_as_invalid(raw: Sequence[object], errors: Sequence[schema.Errors]) 
         for item, wrong in zip(raw, errors, strict=True)
         if wrong
     ]
-
-
-def _unprocessable(errors: schema.Errors) -> Reply:
-    return json_reply({"errors": errors}, 422)
-
-
-def _parsed(body: bytes) -> object:
-    """The JSON value, or None when it is none."""
-    try:
-        return json.loads(body, parse_constant=_no_constant)
-    except ValueError:
-        return None
-
-
-def _no_constant(word: str) -> object:
-    """Python reads NaN and Infinity; JSON has neither (RFC 8259 section 6)."""
-    raise ValueError(f"{word} is no JSON")

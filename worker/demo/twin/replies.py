@@ -43,6 +43,11 @@ def error(status: int, code: str, detail: str) -> Reply:
     return json_reply({"errors": {"code": code, "detail": detail}}, status)
 
 
+def unprocessable(errors: Mapping[str, object]) -> Reply:
+    """The body is not as documented; *errors* by the names of the fields."""
+    return json_reply({"errors": errors}, 422)
+
+
 def failure(status: int, body: Body) -> Reply:
     """What a proxy or a failing server says, with nothing of use in it."""
     match body:

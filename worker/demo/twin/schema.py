@@ -1,10 +1,11 @@
-"""From a registration body to items, or to what is wrong with it.
+"""From a request's body to items or filters, or to what is wrong with it.
 
 Errors have the shape of Darwin's framework: ``{"items": [{}, {"storage_key": ["..."]}]}``, one entry per item,
 empty for a good one, slots nested alike, deeper fields dotted. Rules across fields are here; fields are in
 :mod:`~worker.demo.twin.bodies`.
 """
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,9 +22,9 @@ _Body = TypeVar("_Body", bound=bodies.Strict)
 # Sections 4.1 to 4.3: what the extension says where no type is sent.
 _EXTENSIONS = {
     "image": "png jpg jpeg jfif bmp webp tif tiff qtiff svs gif ndpi mrxs",
-    "video": "mp4 mov avi mkv hevc wmv",
+    "video": "mp4 mov avi mkv hevc wmv rvg bpm",
     "pdf": "pdf",
-    "dicom": "dcm nii nii.gz rvg",
+    "dicom": "dcm nii nii.gz",
 }
 _TYPE_OF = {"." + word: type_ for type_, words in _EXTENSIONS.items() for word in words.split()}
 
@@ -44,17 +45,27 @@ class Invalid(Exception):
         self.errors = errors
 
 
+def parsed(body: bytes) -> object:
+    """The JSON value, or None when it is none."""
+    try:
+        return json.loads(body, parse_constant=_no_constant)
+    except ValueError:
+        return None
+
+
 def read_envelope(raw: object, rules: Rules) -> bodies.Envelope:
     """The envelope, its items not yet read. Raises :class:`Invalid`."""
-    if not isinstance(raw, dict):
-        raise Invalid({"detail": ["must be an object"]})
     return _read(bodies.Envelope, raw, rules)
+
+
+def read_filters(raw: object, rules: Rules) -> bodies.Filters:
+    """What the body of an archiving names. Raises :class:`Invalid`."""
+    return _read(bodies.Archiving, raw, rules).filters
 
 
 def read_item(raw: object, rules: Rules) -> SentItem:
     """One item in the flat or the slotted form. Raises :class:`Invalid` with the errors of this item."""
-    if not isinstance(raw, dict):
-        raise Invalid({"detail": ["must be an object"]})
+    raw = _object(raw)
     own = {key: value for key, value in raw.items() if key in bodies.Item.model_fields}
     rest = {key: value for key, value in raw.items() if key not in own}
     errors: Errors = {}
@@ -71,6 +82,7 @@ def read_item(raw: object, rules: Rules) -> SentItem:
         errors |= invalid.errors
     if errors or item is None:
         raise Invalid(errors)
+    _check_layout(item.layout, files)
     return SentItem(item.path, item.name, tuple(files), item.tags or ())
 
 
@@ -123,8 +135,7 @@ def _flat(rest: Mapping[str, object], rules: Rules) -> SentFile:
 
 
 def _file(raw: object, rules: Rules) -> SentFile:
-    if not isinstance(raw, dict):
-        raise Invalid({"detail": ["must be an object"]})
+    raw = _object(raw)
     file = _read(_shape_of(raw, rules), raw, rules)
     type_ = file.type or _inferred(file.file_name)
     if type_ is None:
@@ -162,12 +173,32 @@ def _check_shared(files: Sequence[SentFile], rules: Rules) -> None:
         raise Invalid({"slots": ["slot_name must be unique, except for a series of dicom files"]})
 
 
+def _check_layout(layout: bodies.Layout | None, files: Sequence[SentFile]) -> None:
+    """A layout arranges slots of the item, and no others."""
+    match layout:
+        case None:
+            named: list[str] = []
+        case bodies.Layout3():
+            named = [name for column in layout.slots_grid for cell in column for name in cell]
+        case _:
+            named = layout.slots
+    if unknown := sorted(set(named) - {file.slot_name for file in files}):
+        raise Invalid({"layout": [f"names slots that the item does not have: {', '.join(unknown)}"]})
+
+
 def _inferred(file_name: str) -> str | None:
     lowered = file_name.lower()
     return next((type_ for extension, type_ in _TYPE_OF.items() if lowered.endswith(extension)), None)
 
 
-def _read(model: type[_Body], raw: Mapping[str, object], rules: Rules) -> _Body:
+def _object(raw: object) -> dict[str, object]:
+    if not isinstance(raw, dict):
+        raise Invalid({"detail": ["must be an object"]})
+    return raw
+
+
+def _read(model: type[_Body], raw: object, rules: Rules) -> _Body:
+    raw = _object(raw)
     try:
         return model.model_validate(raw)
     except ValidationError as error:
@@ -184,3 +215,8 @@ def _read(model: type[_Body], raw: Mapping[str, object], rules: Rules) -> _Body:
 
 def _is_unknown(kind: str, place: Sequence[object]) -> bool:
     return kind == "extra_forbidden" and len(place) == 1
+
+
+def _no_constant(word: str) -> object:
+    """Python reads NaN and Infinity; JSON has neither (RFC 8259 section 6)."""
+    raise ValueError(f"{word} is no JSON")

@@ -3,6 +3,7 @@
 Plain values and decisions: no HTTP, no clock. Rules that hold here (darwin-api.md sections 2.3, 5 and 6):
 
 - an item is unique by dataset, path, name *and slot*: a known item with an unknown slot name is extended;
+- an archived item still holds its name, unless archiving freed it;
 - what exists is refused before the plan is asked, for it would add nothing;
 - nothing checks that the object exists.
 """
@@ -10,7 +11,7 @@ Plain values and decisions: no HTTP, no clock. Rules that hold here (darwin-api.
 import re
 import uuid
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -62,6 +63,7 @@ class HeldItem:
     inserted_at: float
     external: bool = True
     extensions: int = 0
+    archived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +88,27 @@ class Storage:
 
 @dataclass(slots=True)
 class Dataset:
-    """One dataset; *items* by (normalised path, name). A *removed* one answers 404 and keeps its items."""
+    """One dataset; *items* by (normalised path, name). A *removed* one answers 404 and keeps its items.
+
+    *nameless* are the archived items that hold their path and name no longer.
+    """
 
     id: int
     slug: str
     items: dict[tuple[str, str], HeldItem] = field(default_factory=dict)
     removed: bool = False
+    nameless: list[HeldItem] = field(default_factory=list)
+
+    def held(self) -> list[HeldItem]:
+        """All its items, archived or not."""
+        return [*self.items.values(), *self.nameless]
+
+    def drop(self, item: HeldItem) -> None:
+        """Take the item away, as if it had never been there."""
+        if item in self.nameless:
+            self.nameless.remove(item)
+        else:
+            del self.items[item.path, item.name]
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +182,7 @@ class Team:
             return 0
         if self.plan_items is None:
             return None
-        return max(0, self.plan_items - sum(len(dataset.items) for dataset in self.datasets.values()))
+        return max(0, self.plan_items - sum(len(dataset.held()) for dataset in self.datasets.values()))
 
     def adds(self, dataset: Dataset, items: Sequence[SentItem]) -> int:
         """How many of *items* the dataset does not hold yet."""
@@ -181,6 +198,23 @@ class Team:
         held = HeldItem(self._new_id(inserted_at), *place, list(item.files), inserted_at, external)
         dataset.items[place] = held
         return held
+
+    def archive(self, dataset_ids: Collection[int], item_ids: Collection[str], *, frees: bool) -> int:
+        """Archive the items of these ids in these datasets; how many were not archived before. *frees*: their names
+        may be registered anew.
+        """
+        found = [
+            (dataset, item)
+            for dataset in self.datasets.values()
+            if dataset.id in dataset_ids and not dataset.removed
+            for item in dataset.held()
+            if item.id in item_ids and not item.archived
+        ]
+        for dataset, item in found:
+            item.archived = True
+            if frees:
+                dataset.nameless.append(dataset.items.pop((item.path, item.name)))
+        return len(found)
 
     def _register_one(self, dataset: Dataset, item: SentItem, now: float) -> Decision:
         held = dataset.items.get((normalised(item.path), item.name))

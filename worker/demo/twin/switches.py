@@ -34,6 +34,8 @@ class Switches(BaseModel):
     """The path in an answer: ``/dir``, ``dir``, or as it came (10)."""
     reason_case: Literal["upper", "lower", "missing"] = "upper"
     """(1)"""
+    archived_names: Literal["held", "free"] = "held"
+    """Whether the name of an item that is archived from now on stays taken, or is free for a new item (3)."""
     plan_full_as: Literal["blocked", "429"] = "blocked"
     items_processing: bool = False
     """Whether the item list shows all items as still processing: no slots, but uploads."""

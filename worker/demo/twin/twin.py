@@ -11,7 +11,7 @@ journal says it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from worker.demo.twin import control, journal, listing, page
+from worker.demo.twin import archiving, control, journal, listing, page
 from worker.demo.twin.faults import Fault, Target, Work
 from worker.demo.twin.listing import Query
 from worker.demo.twin.registering import Glance, Registration, glance
@@ -37,6 +37,10 @@ class _Ask:
     @property
     def registers(self) -> bool:
         return self.endpoint.startswith("register")
+
+    @property
+    def method_due(self) -> str:
+        return "POST" if self.registers or self.endpoint == "archive" else "GET"
 
 
 class Twin:
@@ -72,7 +76,7 @@ class Twin:
         return reply
 
     def _admitted(self, ask: _Ask, seen: Glance, now: float) -> Reply:
-        if ask.method != ("POST" if ask.registers else "GET"):
+        if ask.method != ask.method_due:
             return error(405, "METHOD_NOT_ALLOWED", f"{ask.method} is not for this address")
         team = self._team_of(ask)
         if isinstance(team, Reply):
@@ -81,8 +85,8 @@ class Twin:
             told = retry_after(self.world.switches.retry_after, wait, now)
             refused = error(429, "RATE_LIMITED", "too many requests in a minute")
             return replace(refused, headers={**refused.headers, **told})
-        if ask.registers and "json" not in ask.headers.get("content-type", ""):
-            return error(415, "UNSUPPORTED_MEDIA_TYPE", "a registration is application/json")
+        if ask.method == "POST" and "json" not in ask.headers.get("content-type", ""):
+            return error(415, "UNSUPPORTED_MEDIA_TYPE", "what is posted is application/json")
         fault = self.world.faults.strike(Target(ask.endpoint, team.slug, seen.dataset, seen.names))
         if not ask.registers:
             return self._answered(fault, ask, team, now)
@@ -123,6 +127,8 @@ class Twin:
                 return listing.storages(team)
             case "items":
                 return listing.items(team, ask.query, processing=self.world.switches.items_processing)
+            case "archive":
+                return archiving.archive(team, ask.body, self.world.switches)
             case _:
                 readonly = ask.endpoint == "register_existing_readonly"
                 result = Registration(team, readonly, self.world.switches, work, omit).carry_out(
@@ -184,6 +190,7 @@ def _address(
         case (
             ["", "api", "teams", team, "storage" as endpoint]
             | ["", "api", "v2", "teams", team, "items" as endpoint]
+            | ["", "api", "v2", "teams", team, "items", "archive" as endpoint]
             | ["", "api", "v2", "teams", team, "items", "register_existing" as endpoint]
             | ["", "api", "v2", "teams", team, "items", "register_existing_readonly" as endpoint]
         ):

@@ -1,0 +1,247 @@
+"""What is wrong with a set of routes, told before they run: :func:`problems` must be mended, :func:`cautions` may be meant."""
+
+from collections.abc import Iterator
+from itertools import combinations
+
+from worker.core.darwin import Storage
+from worker.core.model import ItemType, Mode, OnOverwrite
+from worker.core.naming import under
+from worker.core.routes import Completeness, OnRemoved, Route
+from worker.core.routing import Routes, Storages
+from worker.core.rules import Rule
+from worker.core.templates import Chooser
+
+MULTI_PLANAR_SLOT = "0"
+
+
+def problems(routes: Routes) -> list[str]:
+    """What must be mended before these routes may run: one sentence each, empty when all is well."""
+    return [
+        *_same_names(routes.every_route),
+        *(f"Route {rule.route.name!r}: {why}" for rule in routes.every_rule for why in _impossible(rule)),
+        *(problem for route in routes.every_route for problem in _wrong_place(route, routes.storages)),
+        *_never_reached(routes.rules),
+    ]
+
+
+def cautions(routes: Routes) -> list[str]:
+    """What these routes may be meant to do, and costs somebody who did not mean it: one sentence each."""
+    return [
+        *(caution for rule in routes.every_rule for caution in _flattened(rule)),
+        *_one_name(routes.every_rule),
+    ]
+
+
+# -- one route ------------------------------------------------------------------------------------------------------------
+
+
+def _impossible(rule: Rule) -> Iterator[str]:
+    """What Darwin's API would refuse of every item, or what no object could ever bring about."""
+    route = rule.route
+    if route.glob is not None and route.regex is not None:
+        yield "glob and regex both choose keys; write one of them."
+    if route.largest is not None and route.largest < route.smallest:
+        yield f"size: nothing is larger than {route.smallest} bytes and smaller than {route.largest}."
+    yield from _impossible_form(route)
+    if route.on_removed is OnRemoved.ARCHIVE:
+        if route.group is not None:
+            yield "on_removed: archive is for items of one object; a group loses a part only."
+        if rule.asks_metadata or rule.asks_tags:
+            yield "on_removed: archive needs a place that the key alone tells; a removed object has no metadata or tags."
+    yield from _impossible_group(rule)
+    yield from _impossible_layout(route)
+
+
+def _impossible_form(route: Route) -> Iterator[str]:
+    if route.type not in (None, ItemType.VIDEO):
+        for name, value in (("fps", route.fps), ("as_frames", route.as_frames)):
+            if value is not None:
+                yield f"{name} is for videos, and the route's type is {route.type}."
+    if route.extract_views:
+        if route.type not in (None, ItemType.DICOM):
+            yield f"extract_views is for DICOM, and the route's type is {route.type}."
+        if route.slot not in ("", MULTI_PLANAR_SLOT) or route.group is not None:
+            yield 'extract_views needs the file in slot "0", and one file per item: leave slot and group out.'
+
+
+def _impossible_group(rule: Rule) -> Iterator[str]:
+    group = rule.route.group
+    if group is None:
+        return
+    if rule.route.head:
+        yield "head: a group is judged by a listing, which shows what is there; leave head out."
+    if group.complete is Completeness.QUIET and group.quiet >= group.within:
+        yield f"group: it can never be quiet for {group.quiet} seconds within {group.within}."
+    if group.complete is not Completeness.SLOTS:
+        return
+    if doubled := next((name for name in group.slots if group.slots.count(name) > 1), None):
+        yield f"group: slot {doubled!r} stands twice in complete."
+    possible = _possible_slots(rule)
+    if possible is not None and (never := [name for name in group.slots if name not in possible]):
+        yield (
+            f"group: no file ever goes to slot {never[0]!r}, so the group can never be complete; slot makes "
+            f"{', '.join(map(repr, sorted(possible)))}."
+        )
+
+
+def _possible_slots(rule: Rule) -> set[str] | None:
+    """All slots that the route can name; None when they depend on the object."""
+    if isinstance(rule.slot, Chooser):
+        table = rule.slot.table
+        return {*table.values.values(), *([table.otherwise] if table.otherwise is not None else [])}
+    return None if rule.slot.names else {rule.slot.text or MULTI_PLANAR_SLOT}
+
+
+def _impossible_layout(route: Route) -> Iterator[str]:
+    """A layout names slots; where the route says which there are, it can name no others."""
+    named = _slots_of(route.layout.get("slots") or route.layout.get("slots_grid") or [])
+    if route.group is not None:
+        known = set(route.group.slots)
+    else:
+        known = (
+            {route.slot or MULTI_PLANAR_SLOT}
+            if isinstance(route.slot, str) and "{" not in route.slot
+            else set()
+        )
+    if known and (strange := sorted(named - known)):
+        yield f"layout names slot {strange[0]!r}, and the item has {', '.join(map(repr, sorted(known)))}."
+
+
+def _slots_of(value: object) -> set[str]:
+    if isinstance(value, list | tuple):
+        return {name for each in value for name in _slots_of(each)}
+    return {str(value)}
+
+
+# -- a route and Darwin's storages ------------------------------------------------------------------------------------------
+
+
+def _wrong_place(route: Route, storages: Storages) -> Iterator[str]:
+    own = storages.get((route.lane.team, route.lane.storage))
+    if own is not None and route.bucket not in (None, own.bucket):
+        yield (
+            f"Route {route.name!r} watches bucket {route.bucket!r}, but its storage {route.lane.storage!r} reads "
+            f"bucket {own.bucket!r}: name that bucket, or a storage on the watched one."
+        )
+    if own is not None:
+        yield from _wrong_mode(route, own)
+    bucket = route.bucket or (own.bucket if own is not None else None)
+    for (_, slug), storage in storages.items():
+        if storage.bucket == bucket and storage.prefix.strip("/") and _inside(storage.prefix, route.prefix):
+            yield (
+                f"Route {route.name!r} watches prefix {route.prefix!r} of bucket {bucket!r}, where Darwin writes what it "
+                f"makes for storage {slug!r} (prefix {storage.prefix!r}): what it wrote would be registered again, "
+                "without end. Watch another prefix, or change the storage's."
+            )
+
+
+def _wrong_mode(route: Route, storage: Storage) -> Iterator[str]:
+    if storage.mode is Mode.READ_ONLY and route.sidecars is None:
+        yield (
+            f"Route {route.name!r}: storage {route.lane.storage!r} is read-only in Darwin, which then makes no thumbnail: say "
+            "with `thumbnail` where it lies, or use a read-write storage."
+        )
+    if storage.mode is Mode.READ_WRITE and route.sidecars is not None:
+        yield (
+            f"Route {route.name!r}: storage {route.lane.storage!r} is read-write in Darwin, which makes thumbnails and frames "
+            "itself: leave `thumbnail` and `frames` out, or use a read-only storage."
+        )
+    if storage.mode is Mode.READ_ONLY and route.type is ItemType.DICOM:
+        yield f"Route {route.name!r}: a read-only storage takes no DICOM; convert it to images, or use a read-write storage."
+
+
+# -- one route and another ----------------------------------------------------------------------------------------------------
+
+
+def _same_names(routes: list[Route]) -> Iterator[str]:
+    names = [route.name for route in routes]
+    for name in dict.fromkeys(names):
+        if names.count(name) > 1:
+            yield f"Two routes are named {name!r}: give each a name of its own."
+
+
+def _never_reached(rules: list[Rule]) -> Iterator[str]:
+    for earlier, later in combinations((rule.route for rule in rules), 2):
+        if (
+            _takes_all(earlier)
+            and earlier.bucket in (None, later.bucket)
+            and _inside(earlier.prefix, later.prefix)
+        ):
+            yield (
+                f"Route {later.name!r} can never match: route {earlier.name!r} stands before it and takes all that "
+                f"lies below prefix {earlier.prefix!r}. Put {later.name!r} first."
+            )
+
+
+def _takes_all(route: Route) -> bool:
+    """Whether nothing but bucket and prefix chooses, as far as can be told without trying keys."""
+    anything = route.glob in (None, "**", "**/*") and route.regex in (None, ".*", ".+")
+    narrowed = (
+        route.exclude or route.extensions or route.smallest or route.largest is not None or route.events
+    )
+    return anything and not narrowed
+
+
+def _inside(outer: str, inner: str) -> bool:
+    """Whether prefix *inner* is *outer* or lies below it."""
+    return under(outer, inner.strip("/") + "/")
+
+
+def _flattened(rule: Rule) -> Iterator[str]:
+    """Keys that differ in their folders only get one name: the second one is blocked as a collision."""
+    route = rule.route
+    told = rule.path.whole | rule.name.whole
+    if route.group is not None or told & ({"folder", "key"} | rule.named):
+        return
+    if route.glob is not None and "/" not in route.glob and "**" not in route.glob:
+        return
+    if route.on_overwrite is OnOverwrite.REGISTER or rule.name.names - {"filename", "stem", "ext"}:
+        return
+    yield (
+        f"Route {route.name!r} loses the folders of its keys: path {route.path!r} and name {route.item_name!r} are the same for "
+        "a/1.jpg and b/1.jpg, and the second one would be a dead letter (name_collision). Use {folder} in one of them."
+    )
+
+
+def _one_name(rules: list[Rule]) -> Iterator[str]:
+    for one, other in combinations(rules, 2):
+        if (
+            one.route.lane.team == other.route.lane.team
+            and _datasets(one) & _datasets(other)
+            and _may_meet(one.path.beginning, other.path.beginning)
+            and _may_meet(one.name.beginning, other.name.beginning)
+            and _may_meet(one.name.ending[::-1], other.name.ending[::-1])
+            and not _told_apart(one.route, other.route)
+        ):
+            yield (
+                f"Routes {one.route.name!r} and {other.route.name!r} can give one path and name in one dataset to two objects, "
+                "of which the second one would be a dead letter (name_collision). Begin their paths differently."
+            )
+
+
+def _datasets(rule: Rule) -> frozenset[str]:
+    """The datasets that the routes file names; one that depends on the object meets no other."""
+    if isinstance(rule.dataset, Chooser):
+        table = rule.dataset.table
+        return frozenset(
+            [*table.values.values(), *([table.otherwise] if table.otherwise is not None else [])]
+        )
+    return frozenset([rule.route.lane.dataset]) if rule.dataset is None else frozenset()
+
+
+def _may_meet(one: str, other: str) -> bool:
+    return one.startswith(other) or other.startswith(one)
+
+
+def _told_apart(one: Route, other: Route) -> bool:
+    """By the prefix: keys below the same one that keep their folders and names have different places."""
+    keep = all("{folder}" in route.path and "{filename}" in route.item_name for route in (one, other))
+    apart = {e.lower().lstrip(".") for e in one.extensions}, {e.lower().lstrip(".") for e in other.extensions}
+    if keep and all(apart) and not apart[0] & apart[1]:
+        return True
+    same = (one.bucket, one.prefix.strip("/"), one.path) == (
+        other.bucket,
+        other.prefix.strip("/"),
+        other.path,
+    )
+    return keep and same

@@ -1,0 +1,39 @@
+"""What S3 tells of its objects, as values. Etags stand without their quotes."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""The storage classes whose objects must be restored before they can be read; GLACIER_IR is not one of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One entry of a listing."""
+
+    key: str
+    etag: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """What a HEAD tells (https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html).
+
+    *version* is None where S3 keeps none, *storage_class* is STANDARD where S3 names none. *restored* says that a
+    restored copy can be read, *archive_status* in which archive INTELLIGENT_TIERING has put the object. The names of
+    *metadata* are in lower case; a value that is not ASCII comes in RFC 2047's form, as S3 sends it.
+    """
+
+    etag: str
+    size: int
+    version: str | None
+    storage_class: str
+    restored: bool
+    metadata: Mapping[str, str]
+    archive_status: str | None = None
+
+    @property
+    def archived(self) -> bool:
+        """Nobody can read the object before it is restored."""
+        return (self.storage_class in ARCHIVED or self.archive_status is not None) and not self.restored
