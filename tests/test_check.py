@@ -250,7 +250,7 @@ async def test_the_key_of_another_team_is_told(world: World) -> None:
 
     assert (said.code, said.wrong) == (1, ["darwin"])
     assert said.lines("wrong", "darwin") == [
-        "The API key belongs to team acme, not to globex: set DARWIN_TEAM or the key right."
+        "team globex: The API key belongs to team acme, not to globex: set the team or the key right."
     ]
 
 
@@ -391,6 +391,21 @@ async def test_events_through_eventbridge_cannot_be_followed(world: World) -> No
 
     assert (said.code, said.wrong) == (0, [])
     assert "go through EventBridge" in said.lines("note", "events")[0]
+
+
+async def test_a_route_that_archives_what_was_removed_is_to_be_told_of_it(
+    world: World, tmp_path: Path
+) -> None:
+    routes = tmp_path / "routes.yaml"
+    route = {"name": "all", "prefix": "incoming", "dataset": "intake", "storage": "acme-media"}
+    routes.write_text(json.dumps({"routes": [route | {"on_removed": "archive"}]}))
+    environ = {name: value for name, value in world.environ.items() if "DARWIN__" not in name}
+    said = await checked(environ | {"WORKER_ROUTES_FILE": str(routes)})
+
+    assert (said.code, said.wrong) == (0, [])
+    (text,) = said.lines("note", "events")
+    assert "events of removed objects do not all reach the queue: send it s3:ObjectRemoved:*" in text
+    assert "s3:GetObject" in said.lines("note", "s3")[0]
 
 
 async def test_notifications_that_cannot_be_read_are_a_note_for_run_does_not_read_them(world: World) -> None:

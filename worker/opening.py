@@ -6,7 +6,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
+
+from pydantic import SecretStr
 
 from worker.adapters.aws_session import aws_session
 from worker.adapters.cell_quota import CellQuota
@@ -23,11 +26,10 @@ from worker.adapters.sqs import SqsQueue, open_queue_client
 from worker.core.conflicts import problems
 from worker.core.darwin import Storage
 from worker.core.errors import Refused, Unavailable
-from worker.core.model import Lane, Mode
 from worker.core.routes import Route
 from worker.core.routing import Routes
 from worker.metrics import Metrics
-from worker.pipeline.ports import Ledger, Quota
+from worker.pipeline.ports import Darwin, Ledger, Quota
 from worker.routes_file import Wanted
 from worker.settings import Settings, SettingsError
 
@@ -52,9 +54,10 @@ class Store(NamedTuple):
     cell: Callable[[str], Cell]
 
 
-class Quotas(NamedTuple):
-    """The two token buckets of one API key."""
+class Team(NamedTuple):
+    """One team's API, which takes its tokens of the general bucket by itself, and the two token buckets of its key."""
 
+    darwin: DarwinApi
     registration: Quota
     general: Quota
 
@@ -115,25 +118,43 @@ def memory_cell(_name: str) -> Cell:
     return MemoryCell(asyncio.get_running_loop().time)
 
 
+def keys_of(settings: Settings, wanted: Wanted) -> dict[str, SecretStr | Path]:
+    """The key of each team that the routes use, or the file that holds it."""
+    keys: dict[str, SecretStr | Path] = {
+        **wanted.teams,
+        settings.darwin.team: settings.darwin.api_key_file or settings.darwin.api_key,
+    }
+    return {route.lane.team: keys[route.lane.team] for route in every_route(wanted)}
+
+
+def every_route(wanted: Wanted) -> list[Route]:
+    """The routes in their order, and then the one of last resort where there is one."""
+    return [*wanted.routes, *([wanted.otherwise] if isinstance(wanted.otherwise, Route) else [])]
+
+
 @asynccontextmanager
 async def open_darwin(
-    settings: Settings, metrics: Metrics, cell: Callable[[str], Cell]
-) -> AsyncIterator[tuple[DarwinApi, Quotas]]:
-    """Darwin's API, which takes its tokens of the general bucket by itself, and both buckets, which live in cells."""
-    limits, team = settings.quota, settings.darwin.team
-    general = CellQuota(cell(f"quota/{team}/general"), limits.general_requests_per_minute, limits.burst)
+    settings: Settings, keys: Mapping[str, SecretStr | Path], metrics: Metrics, cell: Callable[[str], Cell]
+) -> AsyncIterator[dict[str, Team]]:
+    """Darwin for each team in *keys*, over one pool of connections. The buckets live in cells; each key has its own, with
+    the limits of the settings. Raises :class:`Refused` for a key file that holds no key.
+    """
     async with open_session() as session:
-        darwin = DarwinApi(
-            session,
-            settings.darwin.base_url,
-            settings.darwin.team,
-            settings.darwin.api_key_file or settings.darwin.api_key,
-            lambda: _take(general, metrics),
-            general.refused,
-            metrics,
-        )
-        registration = CellQuota(cell(f"quota/{team}/registration"), limits.requests_per_minute, limits.burst)
-        yield darwin, Quotas(registration, general)
+
+        def opened(team: str, key: SecretStr | Path) -> Team:
+            limits = settings.quota
+            general = CellQuota(
+                cell(f"quota/{team}/general"), limits.general_requests_per_minute, limits.burst
+            )
+            registration = CellQuota(
+                cell(f"quota/{team}/registration"), limits.requests_per_minute, limits.burst
+            )
+            url, take = settings.darwin.base_url, lambda: _take(general, metrics)
+            return Team(
+                DarwinApi(session, url, team, key, take, general.refused, metrics), registration, general
+            )
+
+        yield {team: opened(team, key) for team, key in keys.items()}
 
 
 async def _take(quota: Quota, metrics: Metrics) -> None:
@@ -147,45 +168,40 @@ async def _take(quota: Quota, metrics: Metrics) -> None:
     metrics.token_wait_seconds.labels(bucket="general").observe(waited)
 
 
-async def check_team(darwin: DarwinApi, team: str) -> None:
+async def check_team(darwin: Darwin, team: str) -> None:
     """Raises :class:`Refused` when the key is another team's."""
     of_key = await darwin.team()
     if of_key != team:
-        raise Refused(
-            f"The API key belongs to team {of_key}, not to {team}: set DARWIN_TEAM or the key right."
-        )
+        raise Refused(f"The API key belongs to team {of_key}, not to {team}: set the team or the key right.")
 
 
-def with_storages(wanted: Wanted, storages: Sequence[Storage], team: str) -> Routes:
-    """The routes with what only Darwin can tell: a storage's slug, mode, bucket and prefix.
+def with_storages(wanted: Wanted, storages_by_team: Mapping[str, Sequence[Storage]]) -> Routes:
+    """The routes with what only Darwin can tell: a storage's slug, mode, bucket and prefix, each in its route's own team.
 
-    Raises what must be mended before anything may be received: :class:`Refused` for a storage that is not there or
-    is read-only, :class:`SettingsError` for routes such as one that watches the place where Darwin writes.
+    Raises what must be mended before anything may be received: :class:`Refused` for a storage that is not there,
+    :class:`SettingsError` for routes such as one that watches the place where Darwin writes.
     """
-    by_name = {storage.name: storage for storage in storages} | {
-        storage.slug: storage for storage in storages
+    by_name = {
+        team: {storage.name: storage for storage in told} | {storage.slug: storage for storage in told}
+        for team, told in storages_by_team.items()
     }
 
     def resolved(route: Route) -> Route:
-        storage = by_name.get(route.lane.storage)
+        lane = route.lane
+        storage = by_name[lane.team].get(lane.storage)
         if storage is None:
-            there = ", ".join(sorted(by_name)) or "none"
+            there = ", ".join(sorted(by_name[lane.team])) or "none"
             raise Refused(
-                f"Route {route.name!r}: team {team} has no storage {route.lane.storage!r} in Darwin (it has: {there}). "
+                f"Route {route.name!r}: team {lane.team} has no storage {lane.storage!r} in Darwin (it has: {there}). "
                 "Correct the name; without the storage nobody knows where Darwin writes."
             )
-        if storage.mode is Mode.READ_ONLY:
-            raise Refused(
-                f"Route {route.name!r}: storage {route.lane.storage!r} is read-only in Darwin, which takes thumbnails "
-                "and sizes that this version cannot give. Use a read-write storage."
-            )
-        return replace(route, lane=Lane(team, route.lane.dataset, storage.slug, storage.mode))
+        return replace(route, lane=replace(lane, storage=storage.slug, mode=storage.mode))
 
     last = wanted.otherwise
     routes = Routes(
         tuple(resolved(route) for route in wanted.routes),
         resolved(last) if isinstance(last, Route) else last,
-        {storage.slug: storage for storage in storages},
+        {(team, storage.slug): storage for team, told in storages_by_team.items() for storage in told},
     )
     if wrong := problems(routes):
         raise SettingsError(wrong)

@@ -5,88 +5,51 @@ is refused, because YAML would silently take the last one. What only Darwin can 
 is not known here: every lane has the mode that is the default, and its storage as it was written.
 """
 
+import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any
+from typing import get_args
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationError
+from pydantic import SecretStr, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from worker.core.conflicts import problems
-from worker.core.filetypes import normalise_extension
-from worker.core.model import ItemType, Lane, OnExisting
-from worker.core.naming import DEFAULT_PATH, FOLDER
-from worker.core.patterns import compile_glob
+from worker.core.conflicts import cautions, problems
+from worker.core.examples import Example, failures
+from worker.core.model import Lane
 from worker.core.routes import Fallback, Route
 from worker.core.routing import Routes
-from worker.setting_values import Slug, Text
+from worker.core.rules import FieldError
+from worker.route_values import LAYOUTS, ROUTE, TAGS, FieldsModel
+from worker.routes_fields import OTHERWISE, RoutesFile, TargetFields
+from worker.setting_values import Key
 from worker.settings import Settings, SettingsError, reason_of
 
-ENVIRONMENT, OTHERWISE = "environment", "otherwise"
-"""The names of the two routes that the operator gives no name."""
+ENVIRONMENT = "environment"
+"""The name of the route that the environment tells of."""
+
+_LONGEST_QUOTE = 100
+
+_Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""YAML without tags that make objects; in C where PyYAML was built with it, several times as fast."""
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """The routes in their order, and what becomes of records that none of them takes."""
+    """The routes in their order, and what becomes of records that none of them takes.
+
+    *teams*: the API keys of the teams other than the settings' own, or the files that hold them. *examples*: those that the
+    routes were tried with. *cautions*: what the routes may not be meant to do, one sentence each.
+    """
 
     routes: tuple[Route, ...]
     otherwise: Route | Fallback
-
-
-def _template(value: str) -> str:
-    if re.search(r"[{}]", value.replace(FOLDER, "")):
-        raise ValueError(f"the only placeholder is {FOLDER}, which stands for the folders below the prefix")
-    return value
-
-
-def _glob(value: str) -> str:
-    compile_glob(value)
-    return value
-
-
-def _extension(value: str) -> str:
-    extension = normalise_extension(value)
-    if not extension or "/" in extension:
-        raise ValueError("an extension is what follows a dot of the name, such as .jpg")
-    return extension
-
-
-class _Mapping(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class _Target(_Mapping):
-    """Where records go, and how."""
-
-    dataset: Slug
-    storage: Text
-    path: Annotated[Text, AfterValidator(_template)] = DEFAULT_PATH
-    type: ItemType | None = None
-    on_existing: OnExisting = OnExisting.BLOCK
-
-
-class _Rule(_Target):
-    name: Text
-    bucket: Text | None = None
-    prefix: str = ""
-    glob: Annotated[Text, AfterValidator(_glob)] | None = None
-
-
-def _tag(value: object) -> str:
-    return "target" if isinstance(value, Mapping) else "word"
-
-
-class _File(_Mapping):
-    routes: list[_Rule] = Field(min_length=1)
-    otherwise: Annotated[
-        Annotated[_Target, Tag("target")] | Annotated[Fallback, Tag("word")], Discriminator(_tag)
-    ] = Fallback.DEAD_LETTER
-    types: dict[Annotated[Text, AfterValidator(_extension)], ItemType] = {}
+    teams: Mapping[str, SecretStr | Path] = field(default_factory=dict)
+    examples: tuple[Example, ...] = ()
+    cautions: tuple[str, ...] = ()
 
 
 def load_routes(settings: Settings) -> Wanted:
@@ -96,7 +59,7 @@ def load_routes(settings: Settings) -> Wanted:
     """
     darwin = settings.darwin
     if settings.routes_file is not None:
-        return read_routes(settings.routes_file, darwin.team)
+        return read_routes(settings.routes_file, darwin.team, os.environ)
     if darwin.dataset is None or darwin.storage is None:
         raise SettingsError(
             ["WORKER_DARWIN__DATASET and WORKER_DARWIN__STORAGE, or WORKER_ROUTES_FILE, must be set"]
@@ -105,55 +68,70 @@ def load_routes(settings: Settings) -> Wanted:
     return Wanted((Route(ENVIRONMENT, lane, prefix=darwin.prefix),), Fallback.IGNORE)
 
 
-def read_routes(path: Path, team: str) -> Wanted:
-    """The routes that the file at *path* holds, all of them in *team*. Raises :class:`SettingsError`."""
+def read_routes(path: Path, team: str, environ: Mapping[str, str]) -> Wanted:
+    """The routes that the file at *path* holds, in *team* where they name no other; the keys of other teams may be in
+    *environ*. Raises :class:`SettingsError`, also for an example that does not hold.
+    """
     document = _parse(path)
     try:
-        file = _File.model_validate(document)
+        file = RoutesFile.model_validate(document)
     except ValidationError as error:
-        raise SettingsError([_line(path, document, problem) for problem in error.errors()]) from None
-    routes = tuple(_route(rule, file.types, team) for rule in file.routes)
-    last = file.otherwise
-    otherwise = last if isinstance(last, Fallback) else _last_route(last, file.types, team)
-    wrong = problems(Routes(routes, otherwise, {}))
-    if wrong:
-        raise SettingsError([f"{path}: {sentence}" for sentence in wrong])
-    return Wanted(routes, otherwise)
-
-
-def _route(rule: _Rule, types: Mapping[str, ItemType], team: str) -> Route:
-    return replace(
-        _last_route(rule, types, team), name=rule.name, bucket=rule.bucket, prefix=rule.prefix, glob=rule.glob
+        raise SettingsError([f"{path}: {_told(document, problem)}" for problem in error.errors()]) from None
+    routes = Routes(
+        tuple(route.route(team, file.types) for route in file.routes),
+        file.otherwise.route(team, file.types)
+        if isinstance(file.otherwise, TargetFields)
+        else file.otherwise,
     )
+    teams, lines = _keys(file, team, environ)
+    lines += [*_without_key(routes, {team, *file.teams}), *problems(routes)]
+    examples = tuple(each.example(route.name) for route in file.routes for each in route.examples)
+    if not lines:
+        lines += failures(routes, examples)
+    if lines:
+        raise SettingsError([f"{path}: {line}" for line in lines])
+    return Wanted(routes.routes, routes.fallback, teams, examples, tuple(cautions(routes)))
 
 
-def _last_route(target: _Target, types: Mapping[str, ItemType], team: str) -> Route:
-    return Route(
-        OTHERWISE,
-        Lane(team, target.dataset, target.storage),
-        path=target.path,
-        type=target.type,
-        types=types,
-        on_existing=target.on_existing,
-    )
+# -- teams ------------------------------------------------------------------------------------------------------------
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML without tags that make objects, and without a key that stands twice."""
+def _keys(
+    file: RoutesFile, own: str, environ: Mapping[str, str]
+) -> tuple[dict[str, SecretStr | Path], list[str]]:
+    """The keys of the teams that the file names, or the files that hold them, and what is wrong with them."""
+    keys: dict[str, SecretStr | Path] = {}
+    lines: list[str] = []
+    for slug, told in file.teams.items():
+        if slug == own:
+            lines.append(f"teams.{slug} is the worker's own team, whose key is DARWIN_API_KEY; leave it out")
+        elif told.api_key_file is not None:
+            keys[slug] = told.api_key_file
+        else:
+            try:
+                keys[slug] = TypeAdapter(Key).validate_python(
+                    environ.get(told.api_key_variable or "", "").strip()
+                )
+            except ValidationError:
+                lines.append(
+                    f"teams.{slug}.api_key_variable is {told.api_key_variable!r}, an environment variable that is not set to "
+                    "an API key; set it"
+                )
+    return keys, lines
 
-    def compose_mapping_node(self, anchor: dict[Any, yaml.Node]) -> yaml.MappingNode:
-        node = super().compose_mapping_node(anchor)
-        keys = [key for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for number, key in enumerate(keys):
-            if any(key.value == earlier.value for earlier in keys[:number]):
-                what = f"{key.value!r} stands twice in one mapping; keep one of them"
-                raise yaml.MarkedYAMLError(problem=what, problem_mark=key.start_mark)
-        return node
+
+def _without_key(routes: Routes, known: set[str]) -> Iterator[str]:
+    for route in routes.every_route:
+        if (team := route.lane.team) not in known:
+            yield f"{_place(route.name)}team is {team!r}, which has no key under teams; {_advice(team, sorted(known))}"
+
+
+# -- YAML -------------------------------------------------------------------------------------------------------------
 
 
 def _parse(path: Path) -> Mapping[str, object]:
     try:
-        document = yaml.load(path.read_text(), _Loader)  # noqa: S506 - a SafeLoader that is stricter
+        document = _read(path, path.read_text())
     except (OSError, UnicodeDecodeError) as error:
         line = (
             f"{path} cannot be read: {reason_of(error)}; WORKER_ROUTES_FILE must be the path of a routes file"
@@ -162,7 +140,8 @@ def _parse(path: Path) -> Mapping[str, object]:
     except yaml.MarkedYAMLError as error:
         where = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise SettingsError([f"{path}{where}: {error.problem}"]) from None
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError, ValueError, LookupError, AttributeError) as error:
+        # The last three are PyYAML's for a value that does not fit its tag, such as 2024-02-31.
         raise SettingsError([f"{path}: this is no YAML: {' '.join(str(error).split())}"]) from None
     if document is None:
         raise SettingsError([f"{path} is empty; write at least one route under `routes:`"])
@@ -173,47 +152,133 @@ def _parse(path: Path) -> Mapping[str, object]:
     return document
 
 
-def _line(path: Path, document: Mapping[str, object], problem: ErrorDetails) -> str:
-    place, model, field = _locate(document, problem["loc"])
-    start = f"{path}: {place}"
+def _read(path: Path, text: str) -> object:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        doubled = sorted(_doubled(node))
+        if doubled:
+            raise SettingsError(
+                [
+                    f"{path}, line {line}: {key!r} stands twice in one mapping; keep one of them"
+                    for line, key in doubled
+                ]
+            )
+        return None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _doubled(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
+    """The keys that stand in their mapping for the second time, with their lines."""
+    nodes, known = [root], set[int]()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in known or not isinstance(node, yaml.CollectionNode):
+            continue
+        known.add(id(node))
+        if not isinstance(node, yaml.MappingNode):
+            nodes += node.value
+            continue
+        keys = set[str]()
+        for key, value in node.value:
+            nodes += [key, value]
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in keys:
+                    yield key.start_mark.line + 1, key.value
+                keys.add(key.value)
+
+
+# -- what is wrong ------------------------------------------------------------------------------------------------------
+
+
+def _told(document: Mapping[str, object], problem: ErrorDetails) -> str:
+    place, names, model = _locate(document, problem["loc"])
+    where, value = _dotted(names), problem["input"]
+    what = problem.get("ctx", {}).get("error") or problem["msg"].removeprefix("Input ")
     match problem["type"]:
         case "missing":
-            return f"{start}{field} is missing; write `{field}:` and a value"
+            return f"{place}{where} is missing; write `{names[-1]}:` and a value"
         case "extra_forbidden":
-            nearest = get_close_matches(field, model.model_fields, n=1)
-            advice = (
-                f"did you mean {nearest[0]!r}?" if nearest else f"there are: {', '.join(model.model_fields)}"
-            )
-            return f"{start}there is no field {field!r}; {advice}"
-        case "model_type":
-            return f"{start}this must be a mapping of fields"
-        case "string_type":
-            return f"{start}{field} is {problem['input']!r}, which is no text; put it in quotes"
-        case _ if field == OTHERWISE:
-            return f"{start}{field} is {problem['input']!r}; write ignore, dead_letter, or a dataset and a storage"
+            within = f"{_dotted(names[:-1])}: " if names[:-1] else ""
+            return f"{place}{within}there is no field {names[-1]!r}; {_advice(names[-1], model.model_fields)}"
+        case "model_type" | "dict_type":
+            return f"{place}{where or 'this'} must be a mapping of fields"
+        case _ if isinstance(what, FieldError):
+            return f"{place}{_NAMED.get(what.field, what.field)}: {what.why}"
+        case "string_type" if value is None:
+            return f"{place}{where} has no value; write one, or leave the field out"
+        case "string_type" if not isinstance(value, list | dict):
+            return f"{place}{where} is {value!r}, which is no text; put it in quotes"
+        case _ if where == OTHERWISE:
+            return f"{place}{where} is {value!r}; write ignore, dead_letter, or a dataset and a storage"
         case _:
-            what = problem.get("ctx", {}).get("error") or problem["msg"].removeprefix("Input ")
-            return f"{start}{field} is {problem['input']!r}: {what}"
+            return f"{place}{where} is {_quoted(value)}: {what}"
 
 
-def _locate(document: Mapping[str, object], loc: tuple[int | str, ...]) -> tuple[str, type[_Mapping], str]:
-    """The words that say where a problem is, the model that it is in, and the field."""
+_NAMED = {"name": "item_name"}
+"""What the core calls a template, where the file calls it otherwise."""
+
+
+def _locate(
+    document: Mapping[str, object], loc: tuple[int | str, ...]
+) -> tuple[str, list[str], type[FieldsModel]]:
+    """The words that say in which route a problem is; the names that lead to its field, numbers counted from one; and the
+    model that has the field.
+    """
+    names: list[str] = []
+    held: object = document
+    model: type[FieldsModel] = RoutesFile
+    inner = model
+    for part in loc:
+        if part in TAGS and not (isinstance(held, dict) and part in held):
+            inner = LAYOUTS.get(str(part), inner)
+            continue
+        model = inner
+        if isinstance(held, list) and isinstance(part, int):
+            names.append(str(part + 1))
+            held = held[part]
+        else:
+            names.append(str(part))
+            held = held.get(part) if isinstance(held, dict) else None
+            known = model.model_fields.get(str(part))
+            inner = (known and _model_in(known.annotation)) or model
     match loc:
-        case ("routes", int(position), *fields):
-            return f"route {_name_of(document, position)}: ", _Rule, ".".join(map(str, fields))
-        case ("otherwise", "target", *fields):
-            return "otherwise: ", _Target, ".".join(map(str, fields))
-        case ("otherwise", *_):
-            return "", _File, "otherwise"
-        case ("types", extension, *_):
-            return "types: ", _File, repr(extension)
+        case ("routes", int(position), *_):
+            return _place(_name_of(document, position)), names[2:], model
+        case ("otherwise", tag, *_) if tag == ROUTE:
+            return "otherwise: ", names[1:], model
         case _:
-            return "", _File, ".".join(map(str, loc))
+            return "", names, model
 
 
-def _name_of(document: Mapping[str, object], position: int) -> str:
+def _model_in(annotation: object) -> type[FieldsModel] | None:
+    if isinstance(annotation, type) and issubclass(annotation, FieldsModel):
+        return annotation
+    return next((model for each in get_args(annotation) if (model := _model_in(each))), None)
+
+
+def _name_of(document: Mapping[str, object], position: int) -> str | int:
     """The route's name where it has one, else its number, counted from one."""
     rules = document["routes"]
     rule = rules[position] if isinstance(rules, list) else None
     name = rule.get("name") if isinstance(rule, dict) else None
-    return repr(name) if isinstance(name, str) else str(position + 1)
+    return name if isinstance(name, str) else position + 1
+
+
+def _place(route: str | int) -> str:
+    return f"route {route!r}: "
+
+
+def _dotted(names: Sequence[str]) -> str:
+    return ".".join(name if re.fullmatch(r"[\w-]+", name) else repr(name) for name in names)
+
+
+def _advice(name: str, there: Collection[str]) -> str:
+    near = get_close_matches(name, there, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(there)}"
+
+
+def _quoted(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= _LONGEST_QUOTE else f"{text[:_LONGEST_QUOTE]}…"

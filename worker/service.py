@@ -5,30 +5,41 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from itertools import chain
 from uuid import uuid4
 
 from prometheus_client import CollectorRegistry, ProcessCollector
 
+from worker.adapters.aws_session import aws_session
 from worker.adapters.cell_probes import CellProbes
-from worker.adapters.darwin import DarwinApi
+from worker.adapters.s3 import open_bucket_client
+from worker.adapters.s3_objects import S3Objects
 from worker.core.backoff import backoff
 from worker.core.conditions import Condition, Name
 from worker.core.darwin import Storage
+from worker.core.destinations import destinations
 from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.lanes import TeamLanes
-from worker.core.model import Lane
-from worker.core.routes import Route
 from worker.core.routing import Routes
 from worker.logs import Event, log
 from worker.metrics import Metrics
-from worker.opening import check_team, open_darwin, open_queues, open_store, with_storages
+from worker.opening import (
+    Store,
+    Team,
+    check_team,
+    keys_of,
+    open_darwin,
+    open_queues,
+    open_store,
+    with_storages,
+)
 from worker.pipeline.accounts import Account
 from worker.pipeline.context import Context
 from worker.pipeline.flow import Flow
 from worker.pipeline.heartbeats import Heartbeats
-from worker.pipeline.ports import Quota
+from worker.pipeline.ports import Darwin, Quota
 from worker.pipeline.situation import Situation
 from worker.pipeline.stopping import Stop
 from worker.routes_file import load_routes
@@ -46,7 +57,7 @@ async def run(settings: Settings) -> None:
     Raises :class:`Refused` for what keeps it from starting.
     """
     wanted = load_routes(settings)
-    for caution in cautions(settings):
+    for caution in (*cautions(settings), *wanted.cautions):
         log.warning(Event.CAUTION, why=caution)
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
@@ -66,28 +77,27 @@ async def run(settings: Settings) -> None:
         await stack.enter_async_context(_measuring_lag(context))
         queues = await stack.enter_async_context(open_queues(settings, metrics))
         store = await stack.enter_async_context(open_store(settings))
-        darwin, quotas = await stack.enter_async_context(open_darwin(settings, metrics, store.cell))
-        if not await _first_fill(context, quotas):
+        objects = S3Objects(await stack.enter_async_context(open_bucket_client(aws_session())), metrics)
+        teams = await stack.enter_async_context(
+            open_darwin(settings, keys_of(settings, wanted), metrics, store.cell)
+        )
+        if not await _first_fill(context, teams.values()):
             return
-        view.quotas = quotas._asdict()
-        storages = await _first_look(context, darwin, settings.darwin.team)
+        view.teams = teams.values()
+        storages = await _first_looks(context, teams)
         if storages is None:
             return
-        routes = with_storages(wanted, storages, settings.darwin.team)
-        account = Account(
-            settings.darwin.team,
-            darwin,
-            quotas.registration,
-            TeamLanes(_lanes(routes), settings.batch.max_items),
-            CellProbes(store.cell(f"probes/{settings.darwin.team}/team")),
-            CellProbes(store.cell(f"probes/{settings.darwin.team}/plan")),
-        )
+        routes = with_storages(wanted, storages)
         flow = Flow(
             context,
             queue=queues.source,
             dead_letters=queues.dead_letters,
+            objects=objects,
             ledger=store.ledger,
-            accounts={account.team: account},
+            accounts={
+                slug: _account(slug, team, routes, settings.batch.max_items, store)
+                for slug, team in teams.items()
+            },
             routes=routes,
             visibility=settings.queue.visibility_seconds,
             wait=settings.queue.wait_seconds,
@@ -101,7 +111,7 @@ async def run(settings: Settings) -> None:
             queue=queues.source.url,
             dead_letters=queues.dead_letters.url,
             ledger=str(settings.ledger.url),
-            team=account.team,
+            teams=list(teams),
             routes=[route.name for route in routes.routes],
             port=port,
         )
@@ -115,39 +125,59 @@ def _told(flow: Flow) -> dict[str, int]:
     return {"received": book.received, "returned": book.returned, **outcomes}
 
 
-def _lanes(routes: Routes) -> list[Lane]:
-    every = [*routes.routes, *([routes.fallback] if isinstance(routes.fallback, Route) else [])]
-    return list(dict.fromkeys(route.lane for route in every))
+def _account(slug: str, team: Team, routes: Routes, batch_size: int, store: Store) -> Account:
+    named = [destinations(route) for route in routes.every_route if route.lane.team == slug]
+    return Account(
+        slug,
+        team.darwin,
+        team.registration,
+        TeamLanes(dict.fromkeys(chain.from_iterable(named)), batch_size, more_may_come=not all(named)),
+        CellProbes(store.cell(f"probes/{slug}/team")),
+        CellProbes(store.cell(f"probes/{slug}/plan")),
+    )
 
 
-async def _first_fill(context: Context, quotas: Iterable[Quota]) -> bool:
+async def _first_fill(context: Context, teams: Collection[Team]) -> bool:
     """Let the buckets begin to fill: the first look at the store, too. Takes as long as it takes; False when a stop was
     asked for first.
     """
     failures = 0
     while not context.stop.asked:
-        context.heartbeats.beat("starting")
         try:
-            for quota in quotas:
-                await quota.level()
+            for team in teams:
+                context.heartbeats.beat("starting")
+                await team.registration.level()
+                await team.general.level()
         except Unavailable as error:
             context.situation.raise_(Name.LEDGER_UNREACHABLE, "quota", str(error))
             failures += 1
             await context.stop.wait(backoff(failures, random.random(), longest=15.0))  # noqa: S311 - jitter, no secret
         else:
             context.situation.clear(Name.LEDGER_UNREACHABLE, "quota")
+            context.heartbeats.ended("starting")
             return True
     return False
 
 
-async def _first_look(context: Context, darwin: DarwinApi, team: str) -> list[Storage] | None:
+async def _first_looks(context: Context, teams: Mapping[str, Team]) -> dict[str, list[Storage]] | None:
+    """The storages of every team, once all of them have answered; None when a stop was asked for first."""
+    async with asyncio.TaskGroup() as tasks:
+        looks = {
+            slug: tasks.create_task(_first_look(context, team.darwin, slug), name=f"first look at {slug}")
+            for slug, team in teams.items()
+        }
+    told = {slug: storages for slug, look in looks.items() if (storages := look.result()) is not None}
+    return told if len(told) == len(teams) else None
+
+
+async def _first_look(context: Context, darwin: Darwin, team: str) -> list[Storage] | None:
     """Ask Darwin once before the first receive: is it there, does it know the key, where does it write?
 
     Takes as long as it takes; None when a stop was asked for first.
     """
-    failures = 0
+    part, failures = f"starting {team}", 0
     while not context.stop.asked:
-        context.heartbeats.beat("starting")
+        context.heartbeats.beat(part)
         condition = Name.DARWIN_DOWN
         try:
             darwin.reread_key()
@@ -160,7 +190,7 @@ async def _first_look(context: Context, darwin: DarwinApi, team: str) -> list[St
         else:
             for name in (Name.DARWIN_DOWN, Name.KEY_REFUSED):
                 context.situation.clear(name, team)
-            context.heartbeats.ended("starting")
+            context.heartbeats.ended(part)
             return storages
         other = Name.KEY_REFUSED if condition is Name.DARWIN_DOWN else Name.DARWIN_DOWN
         context.situation.clear(other, team)
@@ -177,7 +207,7 @@ class _View:
     """What the web server may see."""
 
     def __init__(self, context: Context) -> None:
-        self.quotas: Mapping[str, Quota] = {}
+        self.teams: Collection[Team] = ()
         self._context = context
 
     def conditions(self) -> Sequence[Condition]:
@@ -187,11 +217,18 @@ class _View:
         return self._context.heartbeats.ages()
 
     async def refresh(self) -> None:
-        for bucket, quota in self.quotas.items():
-            try:
-                self._context.metrics.tokens.labels(bucket=bucket).set(await quota.level())
-            except OutsideError:
-                continue  # the gauge keeps what it last knew; a condition tells the rest
+        await self._show("registration", [team.registration for team in self.teams])
+        await self._show("general", [team.general for team in self.teams])
+
+    async def _show(self, bucket: str, quotas: Sequence[Quota]) -> None:
+        """Of several keys the one that may send the least: it is the one that makes somebody wait."""
+        if not quotas:
+            return
+        try:
+            level = min([await quota.level() for quota in quotas])
+        except OutsideError:
+            return  # the gauge keeps what it last knew; a condition tells the rest
+        self._context.metrics.tokens.labels(bucket=bucket).set(level)
 
 
 class _Signals:

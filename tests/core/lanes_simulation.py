@@ -4,8 +4,8 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from worker.core.backlog import Batch, Fitness, OpenItem, PauseKind
-from worker.core.lanes import Ended, TeamLanes, TeamPauseKind
+from worker.core.backlog import Batch, Fitness, OpenItem, PauseKind, TeamPauseKind
+from worker.core.lanes import Ended, TeamLanes
 from worker.core.model import Item, Kind, Lane, Outcome, Reason, RecordId, S3Object
 
 ONE, TWO = Lane("acme", "one", "prod"), Lane("acme", "two", "prod")

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.claims import Entry, exists, is_held, known, proven_ours
+from worker.core.claims import Entry, exists, is_held, proven_ours
+from worker.core.claims import known as known_of
 from worker.core.darwin import HeldItem
-from worker.core.model import Item, Kind, Lane, OnExisting, Outcome, Reason, S3Object
+from worker.core.model import Item, Kind, Lane, OnExisting, OnOverwrite, Outcome, Reason, S3Object
 
 OBJECT = S3Object("media", "incoming/dir/a.jpg", None, "e1", 10)
 ITEM = Item(Lane("acme", "intake", "prod"), "/dir", "a.jpg", OBJECT, "all")
@@ -18,6 +19,13 @@ CLAIMED = 1_800_000_000.0
 FORMS = {"/": ["", "/", "//"], "/dir": ["dir", "/dir", "/dir/", "dir/", "//dir"], "/a/b": ["a/b", "/a//b/"]}
 paths = st.sampled_from(sorted(FORMS))
 same_path = paths.flatmap(lambda path: st.tuples(st.sampled_from(FORMS[path]), st.sampled_from(FORMS[path])))
+
+
+def known(entry: Entry, wanted: S3Object) -> Outcome:
+    """What becomes of the item of an object."""
+    outcome = known_of(entry, replace(ITEM, object=wanted))
+    assert isinstance(outcome, Outcome)
+    return outcome
 
 
 def registered(object_: S3Object) -> Entry:
@@ -92,6 +100,67 @@ def test_every_pair_of_objects_is_a_duplicate_an_overwrite_or_a_collision(
 
 
 # The claim was fresh
+
+
+NEWER = replace(OBJECT, version=None, etag="e2")
+
+
+def test_a_new_version_is_a_dead_letter_where_the_route_says_so() -> None:
+    outcome = known_of(registered(OBJECT), replace(ITEM, object=NEWER, on_overwrite=OnOverwrite.DEAD_LETTER))
+    assert isinstance(outcome, Outcome)
+    assert (outcome.kind, outcome.reason) == (Kind.BLOCKED, Reason.OVERWRITTEN)
+
+
+def test_a_new_version_becomes_an_item_of_its_own_name_where_the_route_says_so() -> None:
+    item = replace(ITEM, object=NEWER, on_overwrite=OnOverwrite.REGISTER, versioned="a (e2).jpg")
+    assert known_of(registered(OBJECT), item) == replace(item, name="a (e2).jpg")
+
+
+def test_a_version_that_was_named_and_is_registered_is_a_duplicate() -> None:
+    named = replace(ITEM, name="v", object=NEWER, on_overwrite=OnOverwrite.REGISTER, versioned="v")
+    assert known_of(registered(NEWER), named) == Outcome(Kind.DUPLICATE, Reason.IN_LEDGER)
+
+
+def test_two_versions_of_one_name_collide() -> None:
+    named = replace(ITEM, name="v", object=NEWER, on_overwrite=OnOverwrite.REGISTER, versioned="v")
+    outcome = known_of(registered(OBJECT), named)
+    assert isinstance(outcome, Outcome)
+    assert (outcome.kind, outcome.reason) == (Kind.BLOCKED, Reason.NAME_COLLISION)
+
+
+GROUP = S3Object("media", "rig/1/", None, "contents-" + "a" * 10 + "b" * 10, 2)
+
+
+def test_a_group_that_was_registered_with_other_parts_makes_its_late_parts_known() -> None:
+    later = replace(GROUP, etag="more-" + "a" * 10 + "b" * 10 + "c" * 10, size=3)
+    assert known_of(registered(GROUP), replace(ITEM, grouped=True, object=later)) == Outcome(
+        Kind.BLOCKED,
+        Reason.LATE_PART,
+        "The item of the group was registered with 2 objects, and some of 3 that were there soon after are not in it; "
+        "Darwin keeps the item it has",
+    )
+
+
+def test_a_group_that_was_registered_with_more_than_this_listing_showed_is_a_duplicate() -> None:
+    earlier = replace(GROUP, etag="less-" + "b" * 10, size=1)
+    assert known_of(registered(GROUP), replace(ITEM, grouped=True, object=earlier)) == Outcome(
+        Kind.DUPLICATE, Reason.IN_LEDGER
+    )
+
+
+def test_a_group_of_which_a_part_was_overwritten_is_overwritten() -> None:
+    outcome = known_of(
+        registered(GROUP),
+        replace(ITEM, grouped=True, object=replace(GROUP, etag="other-" + "a" * 10 + "b" * 10)),
+    )
+    assert isinstance(outcome, Outcome)
+    assert (outcome.kind, outcome.reason) == (Kind.IGNORED, Reason.OVERWRITTEN)
+
+
+def test_a_group_told_of_again_is_a_duplicate() -> None:
+    assert known_of(registered(GROUP), replace(ITEM, grouped=True, object=GROUP)) == Outcome(
+        Kind.DUPLICATE, Reason.IN_LEDGER
+    )
 
 
 def test_a_name_that_darwin_held_before_is_blocked_by_default() -> None:

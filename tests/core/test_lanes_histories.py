@@ -7,8 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from worker.core.backlog import Batch, Fitness, OpenItem, PauseKind
-from worker.core.lanes import Cut, Ended, TeamLanes, TeamPauseKind
+from worker.core.backlog import Batch, Fitness, OpenItem, PauseKind, TeamPauseKind
+from worker.core.lanes import Cut, Ended, TeamLanes
 from worker.core.model import Item, Lane, Reason, RecordId, S3Object
 
 LANES = [Lane("acme", name, "prod") for name in ("one", "two", "three")]

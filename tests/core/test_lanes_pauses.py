@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.core.lanes_simulation import HOUR, ONE, TOKEN, TWO, Darwin, Simulation, fit, numbers
-from worker.core.backlog import Batch, Fitness, PauseKind
-from worker.core.lanes import TeamPauseKind
+from worker.core.backlog import Batch, Fitness, PauseKind, TeamPauseKind
 from worker.core.model import Lane, Reason
 
 # The order of the lanes

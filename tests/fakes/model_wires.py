@@ -301,6 +301,9 @@ class WiredDarwin:
     async def find_items(self, dataset_id: int, places: Sequence[tuple[str, str]]) -> list[HeldItem]:
         return await self._wire.call("darwin.find_items", lambda: self._far.find_items(dataset_id, places))
 
+    async def archive(self, dataset_id: int, item_ids: Sequence[str]) -> int:
+        return await self._wire.call("darwin.archive", lambda: self._far.archive(dataset_id, item_ids))
+
     def reread_key(self) -> bool:
         return self._far.reread_key()
 

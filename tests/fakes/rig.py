@@ -1,6 +1,7 @@
 """The whole pipeline on virtual time: real parts, the twin as Darwin, SQS and the ledger in memory."""
 
 import asyncio
+import hashlib
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -11,13 +12,14 @@ from prometheus_client import CollectorRegistry
 
 from tests.fakes.darwin import FakeDarwin
 from tests.fakes.ledger import MemoryLedger
+from tests.fakes.objects import FakeObjects
 from tests.fakes.queue import FakeQueue
 from worker.adapters.cell_probes import CellProbes
 from worker.adapters.cell_quota import CellQuota
 from worker.adapters.cells import MemoryCell
 from worker.core.darwin import Storage
 from worker.core.lanes import TeamLanes
-from worker.core.model import Lane
+from worker.core.model import Lane, Mode
 from worker.core.routes import Fallback, Route
 from worker.core.routing import Routes
 from worker.demo.twin import state as twin_state
@@ -38,8 +40,8 @@ START = 1_800_000_000.0
 BUCKET = "media"
 
 
-def lane(dataset: str = "intake", team: str = "acme") -> Lane:
-    return Lane(team, dataset, "prod")
+def lane(dataset: str = "intake", team: str = "acme", *, readonly: bool = False) -> Lane:
+    return Lane(team, dataset, "prod", Mode.READ_ONLY if readonly else Mode.READ_WRITE)
 
 
 def event(
@@ -78,12 +80,16 @@ class Rig:
         queue: FakeQueue | None = None,
         dead_letters: FakeQueue | None = None,
         cells: dict[str, MemoryCell] | None = None,
+        objects: FakeObjects | None = None,
+        readonly: bool = False,
+        more_lanes: bool = False,
         token: str = "worker-1",
     ) -> None:
         self.cells = {} if cells is None else cells
         self.dead_letters = dead_letters or FakeQueue()
         self.queue = queue or FakeQueue(max_receive_count, self.dead_letters)
         self.ledger = ledger or MemoryLedger(self.now)
+        self.objects = objects or FakeObjects()
         lanes: dict[str, list[Lane]] = {}
         for route in routes:
             lanes.setdefault(route.lane.team, []).append(route.lane)
@@ -93,7 +99,7 @@ class Rig:
                     team,
                     f"key-of-{team}",
                     sorted({each.dataset for each in of_team}),
-                    [twin_state.Storage("prod", BUCKET, "darwin")],
+                    [twin_state.Storage("prod", BUCKET, "darwin", readonly=readonly)],
                 )
                 for team, of_team in lanes.items()
             ],
@@ -111,20 +117,24 @@ class Rig:
                 team,
                 self.darwin[team],
                 CellQuota(self._cell(f"quota/{team}"), requests_per_minute, 2),
-                TeamLanes(of_team, 100),
+                TeamLanes(of_team, 100, more_may_come=more_lanes),
                 CellProbes(self._cell(f"probes/{team}/team")),
                 CellProbes(self._cell(f"probes/{team}/plan")),
             )
             for team, of_team in lanes.items()
         }
-        storage = Storage("prod", "prod", lane().mode, "aws", BUCKET, "darwin")
+        storages = {
+            (team, "prod"): Storage("prod", "prod", lane(readonly=readonly).mode, "aws", BUCKET, "darwin")
+            for team in lanes
+        }
         self.flow = Flow(
             context,
             queue=self.queue,
             dead_letters=self.dead_letters,
             ledger=self.ledger,
+            objects=self.objects,
             accounts=self.accounts,
-            routes=Routes(tuple(routes), Fallback.DEAD_LETTER, {"prod": storage}),
+            routes=Routes(tuple(routes), Fallback.DEAD_LETTER, storages),
             visibility=visibility,
             wait=10,
             request_timeout=20,
@@ -145,6 +155,17 @@ class Rig:
         """One message for each key, as S3 sends them."""
         for key in keys:
             self.queue.put(notification(key, etag=etag))
+
+    def put(self, *keys: str, content: bytes = b"x") -> None:
+        """Objects that are there, and of which S3 tells."""
+        for key in keys:
+            self.objects.put(key, content)
+            told = event(key, etag=hashlib.md5(content, usedforsecurity=False).hexdigest(), size=len(content))
+            self.queue.put(json.dumps({"Records": [told]}))
+
+    def removed(self, key: str) -> None:
+        self.objects.delete(key)
+        self.queue.put(json.dumps({"Records": [event(key, name="ObjectRemoved:Delete")]}))
 
     def fault(self, **values: object) -> int:
         return self.twin.world.faults.plan(Fault.model_validate(values))
@@ -170,6 +191,13 @@ class Rig:
         return {
             slug: sorted(f"{path.rstrip('/')}/{name}" for path, name in dataset.items)
             for slug, dataset in self.twin.world.teams[team].datasets.items()
+        }
+
+    def files(self, dataset: str = "intake", team: str = "acme") -> dict[str, list[tuple[str, str]]]:
+        """What Darwin holds: slot and storage key of each file, in their order, by the item's full path."""
+        return {
+            f"{path.rstrip('/')}/{name}": [(file.slot_name, file.storage_key) for file in item.files]
+            for (path, name), item in self.twin.world.teams[team].datasets[dataset].items.items()
         }
 
     def dead(self) -> list[tuple[str, str]]:

@@ -41,6 +41,10 @@ class CountedDarwin:
         self.calls["find_items"] += 1
         return await self._darwin.find_items(dataset_id, places)
 
+    async def archive(self, dataset_id: int, item_ids: Sequence[str]) -> int:
+        self.calls["archive"] += 1
+        return await self._darwin.archive(dataset_id, item_ids)
+
     def reread_key(self) -> bool:
         return self._darwin.reread_key()
 

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from tests.fakes.rig import Rig, lane, rig_of
+from worker.core.backlog import TeamPauseKind
 from worker.core.claims import Claim
-from worker.core.lanes import TeamPauseKind
 from worker.core.model import Identity, S3Object
 from worker.core.routes import Route
 

@@ -74,8 +74,8 @@ class S3Objects:
                 if _code(error) == "InvalidRange":  # an empty object has no first byte
                     return b""
                 raise
-            async with response["Body"] as body:
-                return await body.read()
+            async with response["Body"]:
+                return await response["Body"].read()
 
         return await self._of_object("get", "GetObject", bucket, key, "s3:GetObject", asked)
 

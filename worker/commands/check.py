@@ -20,19 +20,18 @@ from rich.text import Text
 
 from worker import logs
 from worker.adapters.aws_session import aws_session
-from worker.adapters.darwin import DarwinApi
 from worker.adapters.s3 import S3Buckets, open_bucket_client
 from worker.adapters.sqs import SqsQueue, open_queue_client
+from worker.commands.check_darwin import look_at_darwin
 from worker.commands.check_ledger import look_at_ledger
 from worker.core.checks import (
     Finding,
     Level,
-    judge_dataset,
+    in_the_way,
     judge_dead_letters,
     judge_queue,
     judge_redrive,
     judge_retention,
-    judge_storage,
     note,
     ok,
     wrong,
@@ -40,21 +39,19 @@ from worker.core.checks import (
 from worker.core.darwin import Storage
 from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.model import Message
-from worker.core.notifications import Watched, judge_events, judge_overlap
-from worker.core.routes import Fallback, Route
+from worker.core.notifications import Watched, judge_events, judge_overlap, judge_removals
+from worker.core.routes import OnRemoved, Route
 from worker.metrics import Metrics
-from worker.opening import check_team, memory_cell, open_darwin, open_queues, redrive_policy, with_storages
+from worker.opening import open_queues, redrive_policy
 from worker.routes_file import Wanted, load_routes
 from worker.settings import (
     LEASE_MARGIN,
     STOP_MARGIN,
     Settings,
-    SettingsError,
     Web,
     cautions,
     describe,
     load_settings,
-    shown,
 )
 
 NOBODYS = Message("check", "a-handle-that-no-message-has", "", 1)
@@ -79,10 +76,9 @@ def main(arguments: argparse.Namespace) -> int:
 async def look(settings: Settings, wanted: Wanted, *, create: bool = False) -> list[Finding]:
     """All findings, in an order that reads well. *create*: make the DynamoDB table of the ledger if it is missing."""
     metrics = Metrics(CollectorRegistry())  # what adapters count by; nobody looks at it here
-    routes = [*wanted.routes, *([wanted.otherwise] if isinstance(wanted.otherwise, Route) else [])]
     async with asyncio.TaskGroup() as tasks:
         queues = tasks.create_task(_queues(settings, metrics), name="queues")
-        darwin = tasks.create_task(_darwin(settings, routes, metrics), name="darwin")
+        darwin = tasks.create_task(look_at_darwin(settings, wanted, metrics), name="darwin")
         ledger = tasks.create_task(look_at_ledger(settings.ledger, create=create), name="ledger")
         web_port = tasks.create_task(_web_port(settings.web), name="web port")
     of_queues, queue_arn = queues.result()
@@ -127,7 +123,7 @@ async def _queues(settings: Settings, metrics: Metrics) -> tuple[list[Finding], 
                 await _permissions(queue),
             ]
     except OutsideError as error:
-        return [_in_the_way("queue", error, "WORKER_QUEUE__URL and AWS_REGION (or AWS_ENDPOINT_URL)")], None
+        return [in_the_way("queue", error, "WORKER_QUEUE__URL and AWS_REGION (or AWS_ENDPOINT_URL)")], None
     return found + await _dead_letters(settings, attributes, metrics), attributes.get("QueueArn")
 
 
@@ -156,65 +152,8 @@ async def _dead_letters(settings: Settings, source: Mapping[str, str], metrics: 
             url = queues.dead_letters.url
     except OutsideError as error:
         where = "the queue's redrive policy, or WORKER_QUEUE__DEAD_LETTER_URL"
-        return [_in_the_way("dead letters", error, where), redrive, *judge_retention(source, None)]
+        return [in_the_way("dead letters", error, where), redrive, *judge_retention(source, None)]
     return [judge_dead_letters(source, policy, kept, url), redrive, *judge_retention(source, kept)]
-
-
-# Darwin
-
-
-async def _darwin(
-    settings: Settings, routes: Sequence[Route], metrics: Metrics
-) -> tuple[list[Finding], dict[str, Storage]]:
-    """What is found of Darwin, and the storage of each route that has a good one, by the route's name."""
-    team = settings.darwin.team
-    try:
-        async with open_darwin(settings, metrics, memory_cell) as (darwin, _):
-            await check_team(darwin, team)
-            key = ok(
-                "darwin",
-                f"the key is of team {team}; that it may add data to datasets shows with the first item",
-            )
-            of_storages, storages = await _storages(darwin, team, routes)
-            return [key, *of_storages, *await _datasets(darwin, routes)], storages
-    except OutsideError as error:
-        where = f"{shown('WORKER_DARWIN__BASE_URL')} ({settings.darwin.base_url})"
-        not_tried = note("storage", "storages and datasets were not tried: Darwin must take the key first")
-        return [_in_the_way("darwin", error, where), not_tried], {}
-
-
-async def _storages(
-    darwin: DarwinApi, team: str, routes: Sequence[Route]
-) -> tuple[list[Finding], dict[str, Storage]]:
-    try:
-        listed = await darwin.storages()
-    except OutsideError as error:
-        return [_in_the_way("storage", error, "the team in Darwin")], {}
-    found: list[Finding] = []
-    by_route: dict[str, Storage] = {}
-    for route in routes:
-        try:
-            resolved = with_storages(Wanted((route,), Fallback.IGNORE), listed, team)
-        except Refused as error:
-            found.append(wrong("route", str(error)))
-            continue
-        except SettingsError as error:
-            found += [wrong("route", line) for line in error.lines]
-            continue
-        storage = by_route[route.name] = resolved.storages[resolved.routes[0].lane.storage]
-        place = f"s3://{storage.bucket}/{route.prefix.strip('/')}"
-        found.append(ok("route", f"{route.name!r} registers {place} in dataset {route.lane.dataset!r}"))
-    for storage in dict.fromkeys(by_route.values()):
-        found += judge_storage(storage)
-    return found, by_route
-
-
-async def _datasets(darwin: DarwinApi, routes: Sequence[Route]) -> list[Finding]:
-    try:
-        listed = [dataset.slug for dataset in await darwin.datasets()]
-    except OutsideError as error:
-        return [_in_the_way("dataset", error, "the team in Darwin")]
-    return [judge_dataset(slug, listed) for slug in dict.fromkeys(route.lane.dataset for route in routes)]
 
 
 # S3
@@ -232,7 +171,8 @@ async def _events(
         storage = storages.get(route.name)
         bucket = route.bucket or (storage.bucket if storage else "")
         if bucket:
-            watched.append(Watched(route.name, bucket, route.prefix))
+            removals = route.on_removed is OnRemoved.ARCHIVE
+            watched.append(Watched(route.name, bucket, route.prefix, removals=removals))
         else:
             found.append(
                 note("events", f"route {route.name!r} was not tried: its storage must tell the bucket first")
@@ -268,9 +208,11 @@ async def _events_of(
         return [
             wrong("events", f"there is no bucket {bucket!r}: correct the route, or the storage in Darwin")
         ]
+    here = [one for one in watched if one.bucket == bucket]
     written = dict.fromkeys(storage.prefix for storage in storages.values() if storage.bucket == bucket)
     return [
-        *(judge_events(one, notifications, queue_arn) for one in watched if one.bucket == bucket),
+        *(judge_events(one, notifications, queue_arn) for one in here),
+        *(finding for one in here for finding in judge_removals(one, notifications, queue_arn)),
         *(
             finding
             for prefix in written
@@ -301,12 +243,6 @@ async def _web_port(web: Web) -> Finding:
 
 
 # What is said
-
-
-def _in_the_way(about: str, error: OutsideError, where: str) -> Finding:
-    """The one line for what cannot be asked. A refusal says itself what to do."""
-    advice = f" Check {where} and the network." if isinstance(error, Unavailable) else ""
-    return wrong(about, f"{str(error).rstrip('.')}.{advice}")
 
 
 def _show(console: Console, findings: Sequence[Finding]) -> None:

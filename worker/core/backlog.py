@@ -86,6 +86,24 @@ class Pause:
     confirmed: Reason | None = None
 
 
+class TeamPauseKind(Enum):
+    """Why nothing of a team is sent: Darwin is down, the key is refused, or the plan is full."""
+
+    DOWN = auto()
+    KEY_REFUSED = auto()
+    PLAN_FULL = auto()
+
+
+@dataclass(slots=True)
+class TeamPause:
+    """Nothing of the team is sent since *since*; *probe_at* as in :class:`Pause`."""
+
+    kind: TeamPauseKind
+    since: float
+    why: str
+    probe_at: float
+
+
 @dataclass(slots=True, eq=False)
 class Batch:
     """The items of one lane that go in one request. *piece* when the request belongs to the lane's trial."""

@@ -11,6 +11,7 @@ from enum import StrEnum
 from pathlib import PurePath
 
 from worker.core.darwin import Storage
+from worker.core.errors import OutsideError, Unavailable
 from worker.core.model import Mode
 
 DAY = 86_400
@@ -47,6 +48,12 @@ def note(about: str, text: str) -> Finding:
 
 def wrong(about: str, text: str) -> Finding:
     return Finding(Level.WRONG, about, text)
+
+
+def in_the_way(about: str, error: OutsideError, where: str) -> Finding:
+    """The one line for what cannot be asked. A refusal says itself what to do; of the rest, *where* is to be looked at."""
+    advice = f" Check {where} and the network." if isinstance(error, Unavailable) else ""
+    return wrong(about, f"{str(error).rstrip('.')}.{advice}")
 
 
 # What SQS tells of queues: attributes as in its API's GetQueueAttributes, all values text

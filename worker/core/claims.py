@@ -1,10 +1,12 @@
 """What the ledger says of an item's identity, as values. The ledger's own clock decides what has lapsed (law 1)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import assert_never
 
 from worker.core.darwin import HeldItem
-from worker.core.model import Identity, Item, Kind, OnExisting, Outcome, Reason, S3Object
+from worker.core.grouping import has_keys, same_keys
+from worker.core.model import Identity, Item, Kind, OnExisting, OnOverwrite, Outcome, Reason, S3Object
 from worker.core.naming import normalise_path
 
 CLOCK_SKEW = 120.0
@@ -78,16 +80,45 @@ def decide(held: Entry | None, claim: Claim, token: str, now: float) -> Granted 
     return Granted(since=held.since, lapsed=None if held.token == token else held)
 
 
-def known(entry: Entry, wanted: S3Object) -> Outcome:
-    """What becomes of an object whose item the ledger has as registered."""
+def known(entry: Entry, item: Item) -> Outcome | Item:
+    """What becomes of an item whose place the ledger has as registered; an item where a new version gets a name of its own."""
+    wanted = item.object
     if entry.object.same_as(wanted):
         return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER)
     if entry.object.same_place(wanted):
-        text = "The object was overwritten after it was registered; Darwin keeps the item it has"
-        return Outcome(Kind.IGNORED, Reason.OVERWRITTEN, text)
+        if item.grouped and not same_keys(entry.object, wanted):
+            return _of_other_parts(entry.object, wanted)
+        return _overwritten(item)
     holder = f"s3://{entry.object.bucket}/{entry.object.key}"
     text = f"Darwin's item of this path and name was registered for another object: {holder}"
     return Outcome(Kind.BLOCKED, Reason.NAME_COLLISION, text)
+
+
+def _of_other_parts(registered: S3Object, wanted: S3Object) -> Outcome:
+    """A group was registered while this listing of it was on its way. Its record answers for all parts in it."""
+    if has_keys(registered, wanted):
+        return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER)
+    text = (
+        f"The item of the group was registered with {registered.size} objects, and some of {wanted.size} that were there soon "
+        "after are not in it; Darwin keeps the item it has"
+    )
+    return Outcome(Kind.BLOCKED, Reason.LATE_PART, text)
+
+
+def _overwritten(item: Item) -> Outcome | Item:
+    text = "The object was overwritten after it was registered; Darwin keeps the item it has"
+    match item.on_overwrite:
+        case OnOverwrite.IGNORE:
+            return Outcome(Kind.IGNORED, Reason.OVERWRITTEN, text)
+        case OnOverwrite.DEAD_LETTER:
+            return Outcome(Kind.BLOCKED, Reason.OVERWRITTEN, text)
+        case OnOverwrite.REGISTER if item.versioned == item.name:
+            # The version has been named: another one of its name is no new one.
+            return Outcome(Kind.BLOCKED, Reason.NAME_COLLISION, "Two versions of the object get one name")
+        case OnOverwrite.REGISTER:
+            return replace(item, name=item.versioned)
+        case _:
+            assert_never(item.on_overwrite)
 
 
 def exists(item: Item) -> Outcome:
@@ -105,19 +136,21 @@ def proven_ours(item: Item, since: float, held: Sequence[HeldItem]) -> bool:
     While Darwin still processes an item it does not say whether it is external; then the rest must do.
     """
     return any(
-        _same_place(item, there)
-        and there.external is not False
+        there.external is not False
         and there.inserted_at is not None
         and there.inserted_at >= since - CLOCK_SKEW
-        for there in held
+        for there in at_place(item, held)
     )
 
 
 def is_held(item: Item, held: Sequence[HeldItem]) -> bool:
     """Whether Darwin's list shows an item of this path and name at all."""
-    return any(_same_place(item, there) for there in held)
+    return bool(at_place(item, held))
 
 
-def _same_place(item: Item, there: HeldItem) -> bool:
-    """Nobody knows in what form Darwin tells a path (darwin-api.md, unknown 10)."""
-    return (normalise_path(there.path), there.name) == (normalise_path(item.path), item.name)
+def at_place(item: Item, held: Sequence[HeldItem]) -> list[HeldItem]:
+    """Those of Darwin's items that have the item's path and name. Nobody knows in what form Darwin tells a path
+    (darwin-api.md, unknown 10).
+    """
+    place = normalise_path(item.path), item.name
+    return [there for there in held if (normalise_path(there.path), there.name) == place]

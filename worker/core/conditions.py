@@ -32,6 +32,10 @@ class Name(StrEnum):
         "dead_letters_unreachable",
         "Check that the dead-letter queue exists and that the worker's AWS role may send to it.",
     )
+    S3_UNREACHABLE = (
+        "s3_unreachable",
+        "Check the network to S3 and that the worker's AWS role may do what the condition names in this bucket.",
+    )
     LEDGER_UNREACHABLE = (
         "ledger_unreachable",
         "Check that the ledger's store is up, has room and may be written to.",

@@ -1,7 +1,10 @@
 """What is wrong with a set of routes, told before they run: :func:`problems` must be mended, :func:`cautions` may be meant."""
 
+import re
+from collections import Counter
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import islice
+from operator import itemgetter
 
 from worker.core.darwin import Storage
 from worker.core.model import ItemType, Mode, OnOverwrite
@@ -154,23 +157,35 @@ def _wrong_mode(route: Route, storage: Storage) -> Iterator[str]:
 
 
 def _same_names(routes: list[Route]) -> Iterator[str]:
-    names = [route.name for route in routes]
-    for name in dict.fromkeys(names):
-        if names.count(name) > 1:
+    for name, count in Counter(route.name for route in routes).items():
+        if count > 1:
             yield f"Two routes are named {name!r}: give each a name of its own."
 
 
 def _never_reached(rules: list[Rule]) -> Iterator[str]:
-    for earlier, later in combinations((rule.route for rule in rules), 2):
-        if (
-            _takes_all(earlier)
-            and earlier.bucket in (None, later.bucket)
-            and _inside(earlier.prefix, later.prefix)
-        ):
+    """Of each route, the first one that stands before it and takes all that it could take."""
+    taken: dict[tuple[str | None, str], tuple[int, Route]] = {}
+    for position, rule in enumerate(rules):
+        later = rule.route
+        above = [
+            taken[place]
+            for bucket in dict.fromkeys((None, later.bucket))
+            for prefix in _prefixes(rule.prefix)
+            if (place := (bucket, prefix)) in taken
+        ]
+        if above:
+            earlier = min(above, key=itemgetter(0))[1]
             yield (
                 f"Route {later.name!r} can never match: route {earlier.name!r} stands before it and takes all that "
                 f"lies below prefix {earlier.prefix!r}. Put {later.name!r} first."
             )
+        if _takes_all(later):
+            taken.setdefault((later.bucket, rule.prefix), (position, later))
+
+
+def _prefixes(prefix: str) -> list[str]:
+    """The empty one, and all that end with a slash of *prefix*, which ends with one."""
+    return ["", *(prefix[: slash.end()] for slash in re.finditer("/", prefix))]
 
 
 def _takes_all(route: Route) -> bool:
@@ -204,19 +219,36 @@ def _flattened(rule: Rule) -> Iterator[str]:
 
 
 def _one_name(rules: list[Rule]) -> Iterator[str]:
-    for one, other in combinations(rules, 2):
-        if (
-            one.route.lane.team == other.route.lane.team
-            and _datasets(one) & _datasets(other)
-            and _may_meet(one.path.beginning, other.path.beginning)
-            and _may_meet(one.name.beginning, other.name.beginning)
-            and _may_meet(one.name.ending[::-1], other.name.ending[::-1])
-            and not _told_apart(one.route, other.route)
-        ):
-            yield (
-                f"Routes {one.route.name!r} and {other.route.name!r} can give one path and name in one dataset to two objects, "
-                "of which the second one would be a dead letter (name_collision). Begin their paths differently."
-            )
+    """Of each route, one other: all pairs of a thousand routes would be half a million sentences."""
+    by_dataset: dict[tuple[str, str], list[tuple[str, int]]] = {}
+    for position, rule in enumerate(rules):
+        for dataset in _datasets(rule):
+            place = rule.route.lane.team, dataset
+            by_dataset.setdefault(place, []).append((rule.path.beginning, position))
+    met: dict[int, int] = {}
+    for places in by_dataset.values():
+        # Those that begin with a text stand right behind it.
+        places.sort()
+        for at, (beginning, one) in enumerate(places):
+            for longer, other in islice(places, at + 1, None):
+                if not longer.startswith(beginning):
+                    break
+                first, second = sorted((one, other))
+                if second not in met and _may_be_one(rules[first], rules[second]):
+                    met[second] = first
+    for second, first in sorted(met.items()):
+        yield (
+            f"Routes {rules[first].route.name!r} and {rules[second].route.name!r} can give one path and name in one dataset to "
+            "two objects, of which the second one would be a dead letter (name_collision). Begin their paths differently."
+        )
+
+
+def _may_be_one(one: Rule, other: Rule) -> bool:
+    return (
+        _may_meet(one.name.beginning, other.name.beginning)
+        and _may_meet(one.name.ending[::-1], other.name.ending[::-1])
+        and not _told_apart(one.route, other.route)
+    )
 
 
 def _datasets(rule: Rule) -> frozenset[str]:

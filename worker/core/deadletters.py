@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from worker.core.events import MAX_BODY_BYTES, iso_time, single, unix_time
-from worker.core.model import Message, Outcome
+from worker.core.model import Message, Notes, Outcome
 from worker.core.queueing import Outgoing
 
 MAX_DELAY = 900
@@ -35,12 +35,13 @@ class History:
 
     *first_seen*: when a worker first received them (Unix seconds), None on a first delivery. *attempts*: deliveries
     before the message was sent again, not counting its own. *again*: an operator sent it, so a registered claim is
-    not to be trusted.
+    not to be trusted. *notes*: of a postponed copy; a dead letter that is replayed has none, and waits anew.
     """
 
     first_seen: float | None = None
     attempts: int = 0
     again: bool = False
+    notes: Notes | None = None
 
 
 def read_history(message: Message) -> History:
@@ -50,7 +51,26 @@ def read_history(message: Message) -> History:
         first_seen=unix_time(message.attributes.get("first_seen", "")),
         attempts=int(attempts) if _COUNT.fullmatch(attempts) else 0,
         again=message.attributes.get("again", "").strip().lower() == _TRUE,
+        notes=_read_notes(message.attributes),
     )
+
+
+def _read_notes(attributes: Mapping[str, str]) -> Notes | None:
+    since = unix_time(attributes.get("waiting_since", ""))
+    if since is None:
+        return None
+    unchanged = unix_time(attributes.get("unchanged_since", ""))
+    mark = attributes.get("fingerprint", "")
+    return Notes(since) if unchanged is None or not mark else Notes(since, mark, unchanged)
+
+
+def _written_notes(notes: Notes | None) -> dict[str, str]:
+    if notes is None:
+        return {}
+    written = {"waiting_since": iso_time(notes.waiting_since)}
+    if notes.fingerprint:
+        written |= {"fingerprint": notes.fingerprint, "unchanged_since": iso_time(notes.unchanged_since)}
+    return written
 
 
 def dead_letter(
@@ -80,12 +100,17 @@ def dead_letter(
     )
 
 
-def postponed(message: Message, position: int, received_at: float, delay: float) -> Outgoing:
-    """The record at *position* in the message, to come back in *delay* seconds (rounded up, at most 900)."""
-    again = {"again": _TRUE} if read_history(message).again else {}
+def postponed(
+    message: Message, position: int, received_at: float, delay: float, notes: Notes | None = None
+) -> Outgoing:
+    """The record at *position* in the message, to come back in *delay* seconds (rounded up, at most 900), with these
+    *notes*, or else those that it came with.
+    """
+    history = read_history(message)
+    again = {"again": _TRUE} if history.again else {}
     return _fitting(
         _body(message, position),
-        again | _carried(message, received_at),
+        again | _written_notes(notes or history.notes) | _carried(message, received_at),
         min(MAX_DELAY, max(0, math.ceil(delay))),
     )
 

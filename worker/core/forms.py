@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 from worker.core import filetypes
 from worker.core.filetypes import Unsupported
+from worker.core.manifests import Manifest
 from worker.core.model import (
     Fields,
     Item,
@@ -77,6 +78,28 @@ def item_of_parts(
     return replace(item, grouped=True, slots=slots, fields=_item_fields(rule, values))
 
 
+def item_of_manifest(
+    rule: Rule,
+    stand_in: S3Object,
+    lane: Lane,
+    values: Mapping[str, str],
+    manifest: Manifest,
+    files: Sequence[FileDraft],
+) -> Item:
+    """The item that a manifest tells, whose slots are these *files*, in order. What it does not say is as the route says.
+    Raises :class:`CannotBe`.
+    """
+    slots = list[Slot]()
+    for told, file in zip(manifest.slots, files, strict=True):
+        as_route = _slot(rule, file, told.slot, told.type)
+        slots.append(replace(as_route, fields={**as_route.fields, **told.fields}))
+    _check_shared(rule, slots)
+    item = _named(rule, stand_in, lane, values, manifest.path, manifest.name)
+    return replace(
+        item, grouped=True, slots=tuple(slots), fields={**_item_fields(rule, values), **manifest.fields}
+    )
+
+
 def type_of(rule: Rule, key: str) -> ItemType | None:
     """The type of a file; None: Darwin finds it. Raises :class:`CannotBe` for one that no type is known for."""
     if rule.route.type is not None:
@@ -96,9 +119,12 @@ def slot_name(rule: Rule, values: Mapping[str, str]) -> str:
     return name
 
 
-def place_of(rule: Rule, values: Mapping[str, str]) -> tuple[str, str]:
-    """The path and the name of the item. Raises :class:`CannotBe`."""
-    path, name = _rendered(rule, rule.path, values), _rendered(rule, rule.name, values)
+def place_of(
+    rule: Rule, values: Mapping[str, str], path: str | None = None, name: str | None = None
+) -> tuple[str, str]:
+    """The path and the name of the item; those that are given, a manifest gave. Raises :class:`CannotBe`."""
+    path = _rendered(rule, rule.path, values) if path is None else path
+    name = _rendered(rule, rule.name, values) if name is None else name
     _check(rule, why_no_path(path) or why_no_name(name))
     return normalise_path(path), name
 
@@ -121,9 +147,16 @@ def dataset_of(rule: Rule, values: Mapping[str, str]) -> str:
 # -- its parts ----------------------------------------------------------------------------------------------------------
 
 
-def _named(rule: Rule, held: S3Object, lane: Lane, values: Mapping[str, str]) -> Item:
+def _named(
+    rule: Rule,
+    held: S3Object,
+    lane: Lane,
+    values: Mapping[str, str],
+    path: str | None = None,
+    name: str | None = None,
+) -> Item:
     route = rule.route
-    path, name = place_of(rule, values)
+    path, name = place_of(rule, values, path, name)
     return Item(
         replace(lane, dataset=dataset_of(rule, values)),
         path,
@@ -149,16 +182,18 @@ def _versioned(rule: Rule, held: S3Object, values: Mapping[str, str], name: str)
     return versioned
 
 
-def _slot(rule: Rule, file: FileDraft) -> Slot:
+def _slot(rule: Rule, file: FileDraft, name: str | None = None, of_type: ItemType | None = None) -> Slot:
+    """The file in its slot; a *name* and a type that are given, a manifest gave."""
     why = why_no_key(file.key)
     if why is not None:
         raise rejected(rule, Reason.INVALID_KEY, why)
-    return Slot(
-        slot_name(rule, file.values),
-        file.key,
-        of_type := type_of(rule, file.key),
-        _fields(rule, file, of_type),
-    )
+    if name is None:
+        name = slot_name(rule, file.values)
+    else:
+        _check(rule, why_no_word("The slot's name", name))
+    if of_type is None:
+        of_type = type_of(rule, file.key)
+    return Slot(name, file.key, of_type, _fields(rule, file, of_type))
 
 
 def _fields(rule: Rule, file: FileDraft, of_type: ItemType | None) -> Fields:

@@ -7,7 +7,7 @@ listing judges at most one goes on, for it, or the part that completes the group
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from worker.core.forms import FileDraft, blocked, slot_name
@@ -20,6 +20,9 @@ from worker.core.shares import LONGEST_DELAY
 MAX_PARTS = 10_000
 """More objects than this in one group are refused: all of them go in one request."""
 
+_MARK = 10
+"""Characters that stand for a key in the ledger: two of ten thousand keys share theirs once in twenty thousand groups."""
+
 _NAMED = 5
 """How many missing parts an outcome names."""
 
@@ -31,6 +34,11 @@ class GroupOf:
     rule: Rule
     bucket: str
     beginning: str
+
+    @property
+    def place(self) -> S3Object:
+        """What a stand-in of the group has in common with every other."""
+        return S3Object(self.bucket, self.beginning)
 
     @property
     def marker(self) -> str:
@@ -57,12 +65,13 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a listing shows of a group: its *parts* in the order of their keys (an object that is empty is none yet), and
-    its marker or manifest.
+    """What a listing shows of a group: its *parts* in the order of their keys (an object that is empty is none yet), its
+    marker or manifest, and by key all objects that a manifest may name.
     """
 
     parts: tuple[Part, ...]
     marker: Listed | None = None
+    files: Mapping[str, Listed] = field(default_factory=dict)
 
     @property
     def first(self) -> str | None:
@@ -85,19 +94,40 @@ class Lacking:
     what: str
 
 
-def stand_in(group: GroupOf, parts: Sequence[Part], described_by: Listed | None = None) -> S3Object:
-    """What the ledger holds for a group: where its keys begin, and in place of the etag a fingerprint of the parts' contents
-    and one of their keys, so that a part that was overwritten and one that came late can be told apart.
+def stand_in(group: GroupOf, parts: Sequence[Part], seen: Seen) -> S3Object:
+    """What the ledger holds for a group: where its keys begin, and in place of the etag a fingerprint of what the objects
+    hold that make the item, and a mark of each key, so that a part that was overwritten and one that came late can be
+    told apart. The size is their number.
     """
-    listed = [part.listed for part in parts] + ([described_by] if described_by else [])
-    contents = fingerprint(listed)
-    keys = _digest(each.key for each in listed)
-    return S3Object(group.bucket, group.beginning, None, f"{contents}-{keys}", len(listed))
+    listed = [part.listed for part in parts]
+    told = listed + ([seen.marker] if seen.marker and _group(group.rule).manifest else [])
+    keys = {each.key for each in listed} | ({seen.marker.key} if seen.marker else set())
+    marks = "".join(sorted(map(_mark, keys)))
+    return S3Object(group.bucket, group.beginning, None, f"{fingerprint(told)}-{marks}", len(keys))
 
 
 def same_keys(one: S3Object, other: S3Object) -> bool:
     """Whether two stand-ins are made of the same keys."""
-    return (one.etag or "").rpartition("-")[2] == (other.etag or "").rpartition("-")[2]
+    return _marks(one) == _marks(other)
+
+
+def has_keys(one: S3Object, other: S3Object) -> bool:
+    """Whether the stand-in *one* has all keys of the *other*."""
+    return _marks(one) >= _marks(other)
+
+
+def has_key(one: S3Object, key: str) -> bool:
+    """Whether the stand-in is made of this key, among others."""
+    return _mark(key) in _marks(one)
+
+
+def _marks(stand_in: S3Object) -> frozenset[str]:
+    marks = (stand_in.etag or "").rpartition("-")[2]
+    return frozenset(marks[at : at + _MARK] for at in range(0, len(marks), _MARK))
+
+
+def _mark(key: str) -> str:
+    return _digest([key])[:_MARK]
 
 
 def fingerprint(listed: Iterable[Listed]) -> str:
@@ -236,6 +266,18 @@ def _goes_on(one: Member, members: Sequence[Member], later: Later | Outcome) -> 
     return Verdicts(one, later, [member for member in members if member is not one])
 
 
+def registered(group: GroupOf, held: S3Object, members: Sequence[Member]) -> list[tuple[Member, Outcome]]:
+    """What becomes of the records of a group that was registered as *held*, with fewer objects than are there now."""
+    late = Outcome(
+        Kind.BLOCKED,
+        Reason.LATE_PART,
+        f"The item of the group was registered before with {held.size} objects, and without this one; Darwin keeps it.",
+        _name(group),
+    )
+    known = Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, "", _name(group))
+    return [(member, known if has_key(held, member.key) else late) for member in members]
+
+
 def carrier(members: Sequence[Member]) -> Member:
     """The record that the item of a complete group belongs to: one that an operator sent, where there is one."""
     return next((member for member in members if member.again), members[0])
@@ -244,7 +286,7 @@ def carrier(members: Sequence[Member]) -> Member:
 def waiting(group: GroupOf, reason: Reason) -> Outcome:
     """What becomes of a member that does not go on."""
     texts = {
-        Reason.IN_ONE_ITEM: "Another record of the group registers its item, with this part in it.",
+        Reason.IN_ONE_ITEM: "Another record of the group goes on for it, with this part in it.",
         Reason.GROUP_INCOMPLETE: "The group is not complete; the part that completes it will list this one again.",
     }
     return Outcome(Kind.WAITING, reason, texts[reason], _name(group))

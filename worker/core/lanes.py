@@ -7,9 +7,17 @@ While a lane or its team is paused there is no trial in it: what comes back goes
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from enum import Enum, auto
 
-from worker.core.backlog import Batch, Fitness, LaneBacklog, OpenItem, Pause, PauseKind
+from worker.core.backlog import (
+    Batch,
+    Fitness,
+    LaneBacklog,
+    OpenItem,
+    Pause,
+    PauseKind,
+    TeamPause,
+    TeamPauseKind,
+)
 from worker.core.model import Kind, Lane, Outcome, Reason
 from worker.core.trial import UNCLEAR, Findings, Trial
 
@@ -18,24 +26,8 @@ GRACE = 15 * 60.0
 FAILURES_IN_A_ROW = 3
 FAILING_FOR = 10.0
 HOLD = 1.0
-
-
-class TeamPauseKind(Enum):
-    """Why nothing of a team is sent: Darwin is down, the key is refused, or the plan is full."""
-
-    DOWN = auto()
-    KEY_REFUSED = auto()
-    PLAN_FULL = auto()
-
-
-@dataclass(slots=True)
-class TeamPause:
-    """Nothing of the team is sent since *since*; *probe_at* as in :class:`Pause`."""
-
-    kind: TeamPauseKind
-    since: float
-    why: str
-    probe_at: float
+KEPT_IDLE = 100
+"""Lanes without items that are kept although nothing but their items told of them."""
 
 
 Ended = tuple[OpenItem, Outcome]
@@ -51,11 +43,17 @@ class Cut:
 
 
 class TeamLanes:
-    """The backlogs of one team. Every time is *now* on the caller's monotonic clock."""
+    """The backlogs of one team. Every time is *now* on the caller's monotonic clock.
 
-    def __init__(self, lanes: Iterable[Lane], batch_size: int) -> None:
+    *lanes* are there from the beginning to the end; with *more_may_come*, where the dataset depends on the object, others
+    come with their first item and go when they are idle.
+    """
+
+    def __init__(self, lanes: Iterable[Lane], batch_size: int, *, more_may_come: bool = False) -> None:
         self.batch_size = batch_size
         self.lanes = {lane: LaneBacklog(lane, batch_size) for lane in lanes}
+        self._declared = frozenset(self.lanes)
+        self._more_may_come = more_may_come
         self.pause: TeamPause | None = None
         self._failures = 0
         self._failing_since = 0.0
@@ -73,8 +71,30 @@ class TeamLanes:
         """Items that could go in a request now, were there a token."""
         return sum(len(lane.ready) for lane in self.lanes.values())
 
+    def held_by(self, lane: Lane) -> int:
+        return self.lanes[lane].held if lane in self.lanes else 0
+
     def paused(self, lane: Lane) -> bool:
-        return self.pause is not None or self.lanes[lane].pause is not None
+        return self.pause is not None or (lane in self.lanes and self.lanes[lane].pause is not None)
+
+    @property
+    def every_lane_paused(self) -> bool:
+        """Each by itself, whatever the team is; a lane that is still to come is not paused."""
+        return not self._more_may_come and all(lane.pause is not None for lane in self.lanes.values())
+
+    def forget_idle(self) -> list[Lane]:
+        """Let go of lanes that hold nothing and came with an item: at once where they are paused, for then nobody asks any
+        more whether they still are, and else when they are too many.
+        """
+        idle = [
+            lane
+            for lane, backlog in self.lanes.items()
+            if lane not in self._declared and not backlog.held and not backlog.under_way
+        ]
+        gone = [lane for lane in idle if len(idle) > KEPT_IDLE or self.lanes[lane].pause is not None]
+        for lane in gone:
+            del self.lanes[lane]
+        return gone
 
     @property
     def lacks_probe(self) -> bool:
@@ -89,7 +109,10 @@ class TeamLanes:
         return self.pause is not None and (self.pause.kind is not TeamPauseKind.PLAN_FULL or self.held > 0)
 
     def add(self, item: OpenItem) -> None:
-        backlog = self.lanes[item.item.lane]
+        lane = item.item.lane
+        if lane not in self.lanes:
+            self.lanes[lane] = LaneBacklog(lane, self.batch_size)
+        backlog = self.lanes[lane]
         backlog.held += 1
         backlog.ready.append(item)
 
@@ -361,9 +384,9 @@ class TeamLanes:
 
     def confirm_missing(self, lane: Lane, reason: Reason | None, now: float) -> list[Ended]:
         """What Darwin's lists say of a lane that got a 404: *reason*, or None when nothing is missing there."""
-        backlog = self.lanes[lane]
-        pause = backlog.pause
-        if pause is None:
+        backlog = self.lanes.get(lane)
+        pause = backlog.pause if backlog is not None else None
+        if backlog is None or pause is None:
             return []
         pause.confirmed = reason
         if reason is None or now - pause.since < GRACE:

@@ -29,7 +29,7 @@ def letters(opened: OpenMessage) -> list[tuple[int, Outgoing]]:
 def copies(opened: OpenMessage) -> list[tuple[int, Outgoing]]:
     """The postponed copies that a message owes, each with its record's position."""
     return [
-        (position, postponed(opened.message, position, opened.received_at, settled.delay))
+        (position, postponed(opened.message, position, opened.received_at, settled.delay, settled.notes))
         for position, settled in _unstored(opened)
         if settled.outcome.kind is Kind.POSTPONED
     ]

@@ -5,7 +5,6 @@ make items; what is wrong with them tells :mod:`worker.core.conflicts`.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from types import MappingProxyType
 
 from worker.core.filetypes import Types
 from worker.core.model import Fields, ItemType, Lane, OnExisting, OnOverwrite
@@ -13,7 +12,6 @@ from worker.core.templates import Value
 
 DEFAULT_PATH = "/{folder}"
 DEFAULT_NAME = "{filename}"
-NO_FIELDS: Fields = MappingProxyType({})
 
 
 class Completeness(StrEnum):
@@ -111,8 +109,8 @@ class Route:
     as_frames: bool | None = None
     extract_views: bool = False
     tags: tuple[str, ...] | Mapping[str, str] = ()
-    layout: Fields = NO_FIELDS
-    metadata: Fields = NO_FIELDS
+    layout: Fields = field(default_factory=dict)
+    metadata: Fields = field(default_factory=dict)
     group: Group | None = None
     sidecars: Sidecars | None = None
     on_overwrite: OnOverwrite = OnOverwrite.IGNORE

@@ -189,6 +189,7 @@ class Routes:
         the rule's own words.
         """
         parts = list[Part]()
+        files: dict[str, Listed] = {}
         marker: Listed | None = None
         for each in listed:
             if each.key == group.marker:
@@ -200,6 +201,7 @@ class Routes:
                 or self._is_artefact(group.bucket, each.key)
             ):
                 continue
+            files[each.key] = each
             held = S3Object(group.bucket, each.key, None, each.etag, each.size)
             found = self.find(held)
             if found is None or found.rule is not group.rule or found.marks is not None:
@@ -211,7 +213,7 @@ class Routes:
                 continue
             if group.rule.prefix + beginning == group.beginning:
                 parts.append(Part(each, values))
-        return Seen(tuple(parts), marker)
+        return Seen(tuple(parts), marker, files)
 
 
 def _beginning(rule: Rule, held: S3Object, values: Mapping[str, str]) -> str:

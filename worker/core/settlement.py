@@ -11,16 +11,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from worker.core.events import BadRecord
-from worker.core.model import Item, Kind, Message, Outcome, Record, RecordId
+from worker.core.model import Item, Kind, Message, Notes, Outcome, Record, RecordId
 
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of one record. *item* where a route had made one of it; *delay* of a postponed copy, in seconds."""
+    """What became of one record. *item* where a route had made one of it; *delay* of a postponed copy, in seconds, and the
+    *notes* that it takes along in place of those that it came with.
+    """
 
     outcome: Outcome
     item: Item | None = None
     delay: int = 0
+    notes: Notes | None = None
 
 
 @dataclass(slots=True)

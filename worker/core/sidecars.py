@@ -99,8 +99,7 @@ def draft(
     if asked.head:
         head = _there(rule, facts.head)
         if rule.route.head and head.archived:
-            why = f"The object lies in the archive ({head.storage_class}); restore it, then replay this."
-            raise blocked(rule, Reason.OBJECT_ARCHIVED, why)
+            raise archived(rule, head)
         told |= {f"metadata.{name}": text for name, text in head.metadata.items()}
     if asked.tags:
         told |= {f"tags.{name}": text for name, text in _there(rule, facts.tags).items()}
@@ -109,7 +108,7 @@ def draft(
     if facts.thumbnail is None:
         raise Absent(f"the thumbnail {asked.thumbnail}")
     fields: dict[str, object] = {"storage_thumbnail_key": asked.thumbnail}
-    if asked.high is not None and not facts.high:
+    if asked.high is not None and not any(frame.size for frame in facts.high):
         raise Absent(f"a frame below {asked.high}")
     width, height = _size(rule, rule.sidecars, told, facts)
     if asked.high is None:
@@ -120,6 +119,11 @@ def draft(
     if rule.route.sidecars and unchanged < rule.route.sidecars.frames_quiet:
         raise Absent(f"the last of the frames below {asked.high}", frames)
     return FileDraft(asked.key, told, fields | {"sections": sections})
+
+
+def archived(rule: Rule, head: Head) -> CannotBe:
+    why = f"The object lies in the archive ({head.storage_class}); restore it, then replay this."
+    return blocked(rule, Reason.OBJECT_ARCHIVED, why)
 
 
 def later(rule: Rule, absent: Absent, notes: Notes | None, now: float) -> Later | Outcome:

@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 
+from worker.core.backlog import TeamPauseKind
+from worker.core.claims import at_place
 from worker.core.darwin import HeldItem
 from worker.core.errors import OutsideError, Refused
-from worker.core.lanes import TeamPauseKind
 from worker.core.model import Item
 from worker.pipeline.accounts import Account
 
@@ -39,6 +40,21 @@ class Asking:
             return None
         try:
             return await self.held(account, items)
+        except OutsideError:
+            account.troubled.ring()
+            return None
+
+    async def archive(self, item: Item) -> int | None:
+        """Archive what Darwin holds at the item's place; how many items that were, or None when Darwin does not say now."""
+        held = await self.held_now([item])
+        if held is None:
+            return None
+        account = self._accounts[item.lane.team]
+        ids = [there.id for there in at_place(item, held) if there.id and not there.archived]
+        if not ids:
+            return 0
+        try:
+            return await account.darwin.archive(account.datasets[item.lane.dataset], ids)
         except OutsideError:
             account.troubled.ring()
             return None

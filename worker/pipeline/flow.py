@@ -12,12 +12,14 @@ from worker.core.leases import Leases
 from worker.core.routing import Routes
 from worker.pipeline.accounts import Account
 from worker.pipeline.asking import Asking
+from worker.pipeline.assembling import Assembling
 from worker.pipeline.channel import IDLE_WAIT, Channel
 from worker.pipeline.context import Context
 from worker.pipeline.intake import POLLERS, Intake
 from worker.pipeline.lanes import Lanes
 from worker.pipeline.leasing import Leasing
-from worker.pipeline.ports import Ledger, Queue
+from worker.pipeline.placing import Placing
+from worker.pipeline.ports import Ledger, Objects, Queue
 from worker.pipeline.probing import Probing
 from worker.pipeline.registering import Registering
 from worker.pipeline.settling import Settling
@@ -37,6 +39,7 @@ class Flow:
         queue: Queue,
         dead_letters: Queue,
         ledger: Ledger,
+        objects: Objects,
         accounts: Mapping[str, Account],
         routes: Routes,
         visibility: int,
@@ -55,7 +58,9 @@ class Flow:
         registering = Registering(context, ledger, asking, self.settling, waiting, timeout=request_timeout)
         self._probings = [Probing(context, account, registering) for account in accounts.values()]
         self._lanes = Lanes(context, accounts, registering, self.settling, items_per_second, suspect_from)
-        self._sorting = Sorting(context, inbox, routes, ledger, asking, self._lanes, self.settling, waiting)
+        assembling = Assembling(context, routes, objects, asking, self.settling)
+        placing = Placing(context, ledger, asking, self._lanes, self.settling, waiting)
+        self._sorting = Sorting(context, inbox, routes, assembling, placing, self.settling)
         self._intake = Intake(
             context,
             queue,

@@ -9,11 +9,11 @@ import random
 from collections.abc import Mapping
 from typing import assert_never
 
-from worker.core.backlog import Batch, OpenItem
+from worker.core.backlog import Batch, OpenItem, TeamPauseKind
 from worker.core.backoff import backoff
 from worker.core.conditions import Name
 from worker.core.errors import OutsideError
-from worker.core.lanes import PROBE_EVERY, TeamPauseKind
+from worker.core.lanes import PROBE_EVERY
 from worker.core.model import Kind, Lane, Outcome, Reason
 from worker.core.shares import Postponement, over_share, paused_share
 from worker.core.turns import LOOK_AGAIN, Ask, Later, Well
@@ -80,7 +80,7 @@ class Lanes:
         """
         lane = item.item.lane
         account = self._accounts[lane.team]
-        held = account.lanes.lanes[lane].held
+        held = account.lanes.held_by(lane)
         others = sum(account.lanes.held for account in self._accounts.values()) - held
         paused = account.lanes.paused(lane)
         limit = self._limit_of_paused() if paused else self._context.open_records
@@ -129,7 +129,10 @@ class Lanes:
         )
 
     def _all_paused(self) -> bool:
-        return self._paused_lanes() == sum(len(account.lanes.lanes) for account in self._accounts.values())
+        return all(
+            account.lanes.pause is not None or account.lanes.every_lane_paused
+            for account in self._accounts.values()
+        )
 
     # The part itself
 
@@ -142,7 +145,7 @@ class Lanes:
     async def leave(self) -> None:
         """Let go of the claims of what was not sent."""
         for account in self._accounts.values():
-            for backlog in account.lanes.lanes.values():
+            for backlog in list(account.lanes.lanes.values()):
                 await self._registering.release(backlog.drain())
 
     async def _serve(self, account: Account) -> None:
@@ -233,7 +236,7 @@ class Lanes:
         """
         if self._all_paused() or self._context.stop.asked:
             return
-        for lane, backlog in account.lanes.lanes.items():
+        for lane, backlog in list(account.lanes.lanes.items()):
             if not account.lanes.paused(lane):
                 continue
             shed = backlog.shed(backlog.held - paused_share(self._limit_of_paused()))
@@ -296,13 +299,14 @@ class Lanes:
                 self._context.situation.raise_(name, account.team, pause.why)
             else:
                 self._context.situation.clear(name, account.team)
+        for lane in account.lanes.forget_idle():
+            self._context.situation.clear(Name.LANE_PAUSED, str(lane))
         for lane, backlog in account.lanes.lanes.items():
             if backlog.pause is not None:
                 self._context.situation.raise_(Name.LANE_PAUSED, str(lane), backlog.pause.why)
             else:
                 self._context.situation.clear(Name.LANE_PAUSED, str(lane))
-        every = [lane.pause for each in self._accounts.values() for lane in each.lanes.lanes.values()]
-        if all(every):
+        if all(each.lanes.every_lane_paused for each in self._accounts.values()):
             self._context.situation.raise_(Name.ALL_LANES_PAUSED, "worker", "no lane can send")
         else:
             self._context.situation.clear(Name.ALL_LANES_PAUSED, "worker")

@@ -7,10 +7,10 @@ import asyncio
 from contextlib import suppress
 from typing import assert_never
 
-from worker.core.backlog import PauseKind
+from worker.core.backlog import PauseKind, TeamPause, TeamPauseKind
 from worker.core.conditions import Name
 from worker.core.errors import OutsideError, Refused, Unavailable
-from worker.core.lanes import PROBE_EVERY, TeamPause, TeamPauseKind
+from worker.core.lanes import PROBE_EVERY
 from worker.core.model import Lane, Reason
 from worker.core.turns import LOOK_AGAIN, Ask, Later, Well
 from worker.pipeline.accounts import Account
@@ -98,7 +98,10 @@ class Probing:
         self._account.news.ring()
 
     async def _look_after_lanes(self, endings: asyncio.TaskGroup) -> None:
-        for lane, backlog in self._account.lanes.lanes.items():
+        self._looked_at = {
+            lane: at for lane, at in self._looked_at.items() if lane in self._account.lanes.lanes
+        }
+        for lane, backlog in list(self._account.lanes.lanes.items()):
             now = asyncio.get_running_loop().time()
             self._context.heartbeats.beat(f"{PART} {self._account.team}")
             if backlog.pause is None or backlog.pause.kind is not PauseKind.MISSING:
@@ -123,8 +126,9 @@ class Probing:
             missing = Reason.DATASET_MISSING
         elif lane.storage not in storages:
             missing = Reason.STORAGE_MISSING
-        known_missing = account.lanes.lanes[lane].pause
-        if missing is None and known_missing is not None and known_missing.confirmed is not None:
+        backlog = account.lanes.lanes.get(lane)
+        pause = backlog.pause if backlog is not None else None
+        if missing is None and pause is not None and pause.confirmed is not None:
             account.lanes.resume_lane(lane)
             account.news.ring()
             return

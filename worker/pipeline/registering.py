@@ -13,13 +13,13 @@ from typing import assert_never
 
 from worker.core import answers
 from worker.core.answers import Answer
-from worker.core.backlog import Batch, Fitness, OpenItem, PauseKind
+from worker.core.backlog import Batch, Fitness, OpenItem, PauseKind, TeamPauseKind
 from worker.core.backoff import backoff
-from worker.core.claims import Claim, Denied, Granted, exists, is_held, known, proven_ours
+from worker.core.claims import Claim, Denied, Granted, exists, is_held, proven_ours
 from worker.core.conditions import Name
 from worker.core.darwin import HeldItem
 from worker.core.errors import OutsideError, Refused, Unavailable
-from worker.core.lanes import Ended, TeamPauseKind
+from worker.core.lanes import Ended
 from worker.core.model import Kind, Outcome, Reason
 from worker.core.registration import body_of
 from worker.logs import Event, log
@@ -28,7 +28,7 @@ from worker.pipeline.asking import Asking
 from worker.pipeline.context import Context
 from worker.pipeline.ports import Ledger
 from worker.pipeline.settling import Settling
-from worker.pipeline.waiting import WaitingRoom
+from worker.pipeline.waiting import LOOK_AGAIN, WaitingRoom
 
 TRIES = 5
 """Answers that ask for another try of an item, before it is blocked."""
@@ -124,13 +124,11 @@ class Registering:
                     item.since, item.lapsed, item.claimed = since, lapsed or item.lapsed, True
                     item.claim_ends = claimed_at + self._timeout + CLAIM_MARGIN
                     ours.append(item)
-                case Denied(entry):
+                case Denied():
+                    # Whatever the ledger has there, looking it up again tells what becomes of the item.
                     item.claimed = False
                     account.lanes.forget(item)
-                    if entry.registered:
-                        self._settling.settle_item(item, known(entry, item.item.object))
-                    else:
-                        self._waiting.add(item)
+                    self._waiting.add(item, 0 if result.entry.registered else LOOK_AGAIN)
                 case _:
                     assert_never(result)
         return self.fit(account, batch, ours)

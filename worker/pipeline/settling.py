@@ -18,7 +18,7 @@ from worker.core.errors import OutsideError
 from worker.core.events import BadRecord
 from worker.core.identities import Identities
 from worker.core.leases import Leases
-from worker.core.model import Message, Outcome, Record, RecordId
+from worker.core.model import Later, Message, Outcome, Record, RecordId
 from worker.core.owing import copies, letters, line_of
 from worker.core.queueing import Failure, Outgoing
 from worker.core.settlement import Book, OpenMessage, Settled
@@ -97,9 +97,12 @@ class Settling:
             self._context.metrics.records_received.inc(max(len(records), 1) - 1)
             self._show_open()
 
-    def settle(self, record: RecordId, outcome: Outcome) -> None:
+    def settle(self, record: RecordId, outcome: Outcome | Later) -> None:
         """The outcome of a record that never became an item."""
-        self._settle(record, Settled(outcome))
+        if isinstance(outcome, Later):
+            self._settle(record, Settled(outcome.outcome, None, outcome.delay, outcome.notes))
+        else:
+            self._settle(record, Settled(outcome))
 
     def settle_item(self, item: OpenItem, outcome: Outcome, delay: int = 0) -> None:
         """The outcome of an item's record; its identity is free again."""
@@ -339,7 +342,7 @@ class Settling:
 
     def _count(self, record: Record | None, settled: Settled) -> None:
         outcome, item = settled.outcome, settled.item
-        lane = "" if item is None else item.lane.dataset
+        lane = "" if item is None else item.label or item.lane.dataset
         self._context.metrics.records.labels(
             outcome=outcome.kind.value, reason=outcome.reason.value, lane=lane
         ).inc()
