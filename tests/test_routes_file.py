@@ -1,98 +1,153 @@
-"""The routes file: what people write becomes routes; what is wrong is one line with file, route and field."""
+"""The routes file: what people write becomes routes. What is wrong with it: test_routes_file_refused.py."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+import yaml
+from pydantic import SecretStr
 
-from worker.core.model import ItemType, Lane, OnExisting
-from worker.core.routes import Fallback, Route
-from worker.routes_file import Wanted, load_routes, read_routes
-from worker.settings import SettingsError, load_settings
+from tests.routes_files import FULL, ONE, read, route
+from worker.core.examples import Example
+from worker.core.model import ItemType, Lane, OnExisting, OnOverwrite
+from worker.core.routes import Fallback, Group, OnRemoved, Route, Sidecars
+from worker.core.templates import Table
+from worker.routes_file import Wanted, load_routes
+from worker.settings import load_settings
 
-ONE = "routes:\n  - {name: line, dataset: line, storage: media}\n"
-
-
-@pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "routes.yaml"
-
-
-def read(file: Path, text: str) -> Wanted:
-    file.write_text(text)
-    return read_routes(file, "acme")
+TYPES = {"scan": ItemType.DICOM}
 
 
-def refused(file: Path, text: str) -> list[str]:
-    """What is said of *text*, without the file's name, which begins each line."""
-    with pytest.raises(SettingsError) as error:
-        read(file, text)
-    assert all(line.startswith(str(file)) for line in error.value.lines)
-    return [line.removeprefix(str(file)) for line in error.value.lines]
+def test_all_fields_become_routes(tmp_path: Path) -> None:
+    wanted = read(tmp_path, FULL)
 
-
-def test_all_fields_become_a_route(file: Path) -> None:
-    wanted = read(
-        file,
-        """
-        types: {".FOO": image}
-        routes:
-          - name: line-cameras
-            bucket: acme-media
-            prefix: incoming/line/
-            glob: "**/*.{jpg,png}"
-            dataset: line
-            storage: acme-prod-media
-            path: "/cameras/{folder}"
-            type: video
-            on_existing: accept
-        otherwise: ignore
-        """,
+    rig, seen, scans = wanted.routes
+    assert rig == Route(
+        "rig",
+        Lane("beta", "line", "acme-media"),
+        bucket="acme-media",
+        prefix="incoming/rig/",
+        regex=r"(?P<scene>[^/]+)/(?P<camera>[^/]+)\.mp4",
+        exclude=("**/tmp/**", "*.part"),
+        extensions=("mp4", "mov"),
+        smallest=1024,
+        largest=5_000_000_000,
+        events=("Put", "Post", "Copy", "CompleteMultipartUpload"),
+        path="/{scene}",
+        item_name="{scene} by night",
+        type=ItemType.VIDEO,
+        types=TYPES,
+        slot=Table("{camera}", {"front": "0", "back": "1"}, "2"),
+        fps=5,
+        as_frames=False,
+        tags=("night", "{scene}"),
+        layout={"version": 3, "slots_grid": [[["0"], ["1"]], [["2"]]]},
+        metadata={"camera": "{camera}", "lens": {"mm": 35, "coated": True}, "parts": [1, None]},
+        group=Group("{scene}/", slots=("0", "1", "2"), within=21_600),
+        on_existing=OnExisting.ACCEPT,
+        on_overwrite=OnOverwrite.DEAD_LETTER,
+        paused=True,
     )
-
-    assert wanted == Wanted(
-        routes=(
-            Route(
-                name="line-cameras",
-                lane=Lane("acme", "line", "acme-prod-media"),
-                bucket="acme-media",
-                prefix="incoming/line/",
-                glob="**/*.{jpg,png}",
-                path="/cameras/{folder}",
-                type=ItemType.VIDEO,
-                types={"foo": ItemType.IMAGE},
-                on_existing=OnExisting.ACCEPT,
-            ),
+    assert seen == Route(
+        "seen",
+        Lane("gamma", "", "acme-seen"),
+        bucket="acme-seen",
+        glob="**/*.{mp4,jpg}",
+        exclude=("**/old/**",),
+        dataset=Table("{filename[:2]}", {"12": "dataset-1", "13": "dataset-2"}, "s3-integration"),
+        types=TYPES,
+        slot="{stem}",
+        fps="native",
+        tags={"camera": "{metadata.camera}"},
+        layout={"version": 2, "type": "grid", "slots": ["1", "2"], "layout_shape": [2, 1]},
+        sidecars=Sidecars(
+            "thumbs/{folder}/{stem}.jpg",
+            frames_high="frames/{stem}/hq/",
+            frames_low="frames/{stem}/lq/",
+            frames_quiet=90,
+            width="{metadata.width}",
+            height="{metadata.height}",
+            within=172_800,
         ),
-        otherwise=Fallback.IGNORE,
+        on_overwrite=OnOverwrite.REGISTER,
+        versioned_name="{stem} ({version}).{ext}",
+        head=True,
     )
-
-
-def test_name_dataset_and_storage_are_enough_and_the_rest_is_dead_lettered(file: Path) -> None:
-    assert read(file, ONE) == Wanted((Route("line", Lane("acme", "line", "media")),), Fallback.DEAD_LETTER)
-
-
-def test_what_matches_no_route_may_go_to_a_dataset(file: Path) -> None:
-    wanted = read(
-        file, ONE + "otherwise: {dataset: rest, storage: media, path: /rest, on_existing: accept}\n"
+    assert scans == Route(
+        "scans",
+        Lane("acme", "", "acme-media", options=(("ignore_dicom_layout", True),)),
+        prefix="scans",
+        dataset="scans-{folder}",
+        type=ItemType.DICOM,
+        types=TYPES,
+        slot="0",
+        extract_views=True,
+        layout={"version": 1, "type": "simple", "slots": ["0"]},
+        on_removed=OnRemoved.ARCHIVE,
     )
-
     assert wanted.otherwise == Route(
-        "otherwise", Lane("acme", "rest", "media"), path="/rest", on_existing=OnExisting.ACCEPT
+        "otherwise",
+        Lane("acme", "rest", "acme-media"),
+        path="/rest/{folder}",
+        types=TYPES,
+        on_existing=OnExisting.ACCEPT,
     )
 
 
-def test_routes_keep_their_order(file: Path) -> None:
+def test_the_keys_of_further_teams_are_in_files_or_in_the_environment(tmp_path: Path) -> None:
+    assert read(tmp_path, FULL).teams == {
+        "beta": Path("/run/secrets/beta"),
+        "gamma": SecretStr("abcdefg.0123456789abcdef0123456789abcdef"),
+    }
+
+
+def test_examples_are_told_with_their_routes(tmp_path: Path) -> None:
+    assert read(tmp_path, FULL).examples == (
+        Example(
+            "rig",
+            "incoming/rig/s1/front.mp4",
+            dataset="line",
+            path="/s1",
+            name="s1 by night",
+            slot="0",
+            size=2048,
+        ),
+        Example("rig", "incoming/rig/s1/roof.mp4", slot="2", size=5_000_000_000),
+        Example(
+            "seen",
+            "a/12x.mp4",
+            dataset="dataset-1",
+            path="/a",
+            name="12x.mp4",
+            metadata={"camera": "front"},
+            tags={"a": "b"},
+        ),
+        Example("seen", "b/99.jpg", bucket="acme-seen", dataset="s3-integration"),
+    )
+
+
+def test_name_dataset_and_storage_are_enough_and_the_rest_is_dead_lettered(tmp_path: Path) -> None:
+    assert read(tmp_path, ONE) == Wanted(
+        (Route("line", Lane("acme", "line", "media")),), Fallback.DEAD_LETTER
+    )
+
+
+def test_what_matches_no_route_may_be_ignored(tmp_path: Path) -> None:
+    assert read(tmp_path, ONE + "otherwise: ignore\n").otherwise is Fallback.IGNORE
+
+
+def test_routes_keep_their_order(tmp_path: Path) -> None:
     wanted = read(
-        file,
+        tmp_path,
         "routes:\n  - {name: b, prefix: b, dataset: d, storage: s}\n  - {name: a, prefix: a, dataset: d, storage: s}\n",
     )
 
-    assert [route.name for route in wanted.routes] == ["b", "a"]
+    assert [each.name for each in wanted.routes] == ["b", "a"]
 
 
-def test_anchors_and_merges_may_be_used(file: Path) -> None:
+def test_anchors_and_merges_may_be_used(tmp_path: Path) -> None:
     wanted = read(
-        file,
+        tmp_path,
         """
         routes:
           - &common {name: a, prefix: a, dataset: d, storage: s}
@@ -100,176 +155,146 @@ def test_anchors_and_merges_may_be_used(file: Path) -> None:
         """,
     )
 
-    assert [(route.name, route.lane.dataset) for route in wanted.routes] == [("a", "d"), ("b", "d")]
+    assert [(each.name, each.lane.dataset) for each in wanted.routes] == [("a", "d"), ("b", "d")]
+
+
+def one(folder: Path, **fields: str) -> Route:
+    """The only route of a file, which has these fields."""
+    (only,) = read(folder, route(**fields)).routes
+    return only
+
+
+@pytest.mark.parametrize(
+    ("written", "seconds"),
+    [("90", 90), ("90s", 90), ("5m", 300), ("6h", 21_600), ("2d", 172_800), ("'1 h'", 3600)],
+)
+def test_a_duration_is_seconds_or_a_number_with_its_unit(tmp_path: Path, written: str, seconds: int) -> None:
+    assert one(tmp_path, group=f"{{complete: {{quiet: {written}}}, within: 3d}}").group == Group(
+        quiet=seconds, within=259_200
+    )
+
+
+@pytest.mark.parametrize(
+    ("complete", "group"),
+    [
+        ("slots: ['0']", Group(slots=("0",))),
+        ("count: 4", Group(count=4)),
+        ("marker: _SUCCESS", Group(marker="_SUCCESS")),
+        ("manifest: manifest.json", Group(manifest="manifest.json")),
+        ("quiet: 10m", Group(quiet=600)),
+    ],
+)
+def test_a_group_is_complete_by_one_of_five_rules_within_a_day(
+    tmp_path: Path, complete: str, group: Group
+) -> None:
+    assert one(tmp_path, group=f"{{complete: {{{complete}}}}}").group == group
+
+
+@pytest.mark.parametrize(
+    ("written", "size"), [("2048", 2048), ("2 KiB", 2048), ("2kb", 2000), ("1.5MB", 1_500_000), ("'7'", 7)]
+)
+def test_a_size_is_bytes_or_a_number_with_its_unit(tmp_path: Path, written: str, size: int) -> None:
+    assert one(tmp_path, size=f"{{max: {written}}}").largest == size
+
+
+@pytest.mark.parametrize(("written", "fps"), [("0", 0), ("29.97", 29.97), ("native", "native")])
+def test_fps_is_a_number_or_native(tmp_path: Path, written: str, fps: float | str) -> None:
+    assert one(tmp_path, fps=written).fps == fps
+
+
+def test_a_route_names_its_frames_and_sizes_beside_a_thumbnail_or_not(tmp_path: Path) -> None:
+    assert one(tmp_path, thumbnail="t/{stem}").sidecars == Sidecars("t/{stem}")
+    assert one(tmp_path, thumbnail="t/{stem}", frames="{high: f/}").sidecars == Sidecars(
+        "t/{stem}", frames_high="f/"
+    )
+
+
+def test_an_option_that_is_false_is_one_too(tmp_path: Path) -> None:
+    """It is sent as it was written, and makes a lane of its own."""
+    assert one(tmp_path, options="{ignore_dicom_layout: false}").lane.options == (
+        ("ignore_dicom_layout", False),
+    )
+
+
+def test_a_field_without_a_value_is_one_that_was_left_out(tmp_path: Path) -> None:
+    assert one(tmp_path, bucket="", glob="", layout="") == one(tmp_path)
+
+
+def test_a_slug_with_escaped_braces_is_a_template(tmp_path: Path) -> None:
+    assert one(tmp_path, dataset='"a{{b}}"').dataset == "a{{b}}"
+
+
+def test_what_routes_may_not_be_meant_to_do_is_a_caution_and_no_error(tmp_path: Path) -> None:
+    assert read(tmp_path, route(path="/flat")).cautions == (
+        (
+            "Route 'a' loses the folders of its keys: path '/flat' and name '{filename}' are the same for a/1.jpg and "
+            "b/1.jpg, and the second one would be a dead letter (name_collision). Use {folder} in one of them."
+        ),
+    )
+
+
+def test_a_file_without_the_parser_in_c_is_read_in_the_same_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyYAML is not built with libyaml everywhere."""
+    with_it = read(tmp_path, FULL)
+    monkeypatch.setattr("worker.routes_file._Loader", yaml.SafeLoader)
+
+    assert read(tmp_path, FULL) == with_it
+
+
+ENVIRONMENT = {
+    "WORKER_QUEUE__URL": "https://sqs.eu-west-1.amazonaws.com/1/q",
+    "DARWIN_API_KEY": "abcdefg.0123456789abcdef0123456789abcdef",
+    "DARWIN_TEAM": "acme",
+}
+
+
+def loaded(environ: Mapping[str, str]) -> Wanted:
+    return load_routes(load_settings({**ENVIRONMENT, **environ}))
 
 
 def test_without_a_file_the_environment_tells_of_one_route() -> None:
-    settings = load_settings(
+    wanted = loaded(
         {
-            "WORKER_QUEUE__URL": "https://sqs.eu-west-1.amazonaws.com/1/q",
-            "DARWIN_API_KEY": "abcdefg.0123456789abcdef0123456789abcdef",
-            "DARWIN_TEAM": "acme",
             "WORKER_DARWIN__DATASET": "line",
             "WORKER_DARWIN__STORAGE": "media",
             "WORKER_DARWIN__PREFIX": "incoming/",
         }
     )
 
-    assert load_routes(settings) == Wanted(
+    assert wanted == Wanted(
         (Route("environment", Lane("acme", "line", "media"), prefix="incoming/"),), Fallback.IGNORE
     )
 
 
-def test_with_a_file_the_routes_are_the_files(file: Path) -> None:
+def test_with_a_file_the_routes_are_the_files(tmp_path: Path) -> None:
+    file = tmp_path / "routes.yaml"
     file.write_text(ONE)
-    settings = load_settings(
-        {
-            "WORKER_QUEUE__URL": "https://sqs.eu-west-1.amazonaws.com/1/q",
-            "DARWIN_API_KEY": "abcdefg.0123456789abcdef0123456789abcdef",
-            "DARWIN_TEAM": "acme",
-            "WORKER_ROUTES_FILE": str(file),
-        }
+
+    assert loaded({"WORKER_ROUTES_FILE": str(file)}).routes == (Route("line", Lane("acme", "line", "media")),)
+
+
+def test_keys_of_further_teams_are_looked_for_in_the_process_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "routes.yaml"
+    file.write_text(ONE + "teams: {beta: {api_key_variable: BETA_KEY}}\n")
+    monkeypatch.setenv("BETA_KEY", " betabet.0123456789abcdef0123456789abcdef\n")
+
+    assert loaded({"WORKER_ROUTES_FILE": str(file)}).teams == {
+        "beta": SecretStr("betabet.0123456789abcdef0123456789abcdef")
+    }
+
+
+def test_five_hundred_routes_and_a_table_of_ten_thousand_lines_are_read(tmp_path: Path) -> None:
+    routes = "".join(
+        f"  - {{name: r{number}, prefix: p{number}, dataset: d, storage: s}}\n" for number in range(500)
     )
+    lines = ", ".join(f'"{number}": d{number % 7}' for number in range(10_000))
+    table = f"  - {{name: table, dataset: {{by: '{{stem}}', values: {{{lines}}}}}, storage: s}}\n"
 
-    assert load_routes(settings).routes == (Route("line", Lane("acme", "line", "media")),)
+    wanted = read(tmp_path, f"routes:\n{routes}{table}")
 
-
-# -- bad input ------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("text", "lines"),
-    [
-        (
-            "routes:\n  - {name: line, datset: line, storage: media}\n",
-            [
-                ": route 'line': dataset is missing; write `dataset:` and a value",
-                ": route 'line': there is no field 'datset'; did you mean 'dataset'?",
-            ],
-        ),
-        (
-            "routes:\n  - {dataset: line, storage: media, colour: red}\n",
-            [
-                ": route 1: name is missing; write `name:` and a value",
-                ": route 1: there is no field 'colour'; there are: dataset, storage, path, type, on_existing, name, bucket, prefix, glob",
-            ],
-        ),
-        (ONE + "otherwize: ignore\n", [": there is no field 'otherwize'; did you mean 'otherwise'?"]),
-        (
-            ONE + "otherwise: {dataset: a, storage: b, prefix: c}\n",
-            [": otherwise: there is no field 'prefix'; there are: dataset, storage, path, type, on_existing"],
-        ),
-        (
-            ONE + "otherwise: drop\n",
-            [": otherwise is 'drop'; write ignore, dead_letter, or a dataset and a storage"],
-        ),
-    ],
-)
-def test_an_unknown_or_missing_field_is_named_with_its_route(file: Path, text: str, lines: list[str]) -> None:
-    assert refused(file, text) == lines
-
-
-@pytest.mark.parametrize(
-    ("field", "line"),
-    [
-        ("dataset: acme/line", "dataset is 'acme/line': a slug has no spaces and no slashes"),
-        ("type: img", "type is 'img': should be 'image', 'video', 'pdf' or 'dicom'"),
-        ("on_existing: skip", "on_existing is 'skip': should be 'block' or 'accept'"),
-        ("path: '/{date}'", "path is '/{date}': the only placeholder is {folder}"),
-        ("glob: /x", "glob is '/x': The glob '/x' can match nothing"),
-        ("prefix: 2024", "prefix is 2024, which is no text; put it in quotes"),
-        ("bucket: ''", "bucket is '': String should have at least 1 character"),
-    ],
-)
-def test_a_value_that_cannot_be_is_told_with_its_route_and_field(file: Path, field: str, line: str) -> None:
-    values = {"name": "a", "dataset": "d", "storage": "s"}
-    name, _, value = field.partition(": ")
-    text = "routes:\n  - " + "\n    ".join(f"{key}: {held}" for key, held in {**values, name: value}.items())
-
-    (told,) = refused(file, text)
-
-    assert told.startswith(f": route 'a': {line}")
-
-
-@pytest.mark.parametrize(
-    ("types", "line"),
-    [
-        ("{.foo: img}", ": types: '.foo' is 'img': should be 'image', 'video', 'pdf' or 'dicom'"),
-        (
-            "{a/b: image}",
-            ": types: 'a/b' is 'a/b': an extension is what follows a dot of the name, such as .jpg",
-        ),
-    ],
-)
-def test_a_wrong_type_by_extension_is_named(file: Path, types: str, line: str) -> None:
-    assert refused(file, f"{ONE}types: {types}\n") == [line]
-
-
-def test_a_syntax_error_is_told_with_its_line(file: Path) -> None:
-    assert refused(file, "routes:\n  - name: a: b\n") == [", line 2: mapping values are not allowed here"]
-
-
-def test_characters_that_yaml_forbids_are_one_line(file: Path) -> None:
-    (line,) = refused(file, "routes: \x01\n")
-
-    assert line.startswith(": this is no YAML: unacceptable character #x0001")
-
-
-def test_tags_that_make_objects_are_refused(file: Path) -> None:
-    (line,) = refused(file, "routes: !!python/name:os.system\n")
-
-    assert line.startswith(", line 1: could not determine a constructor for the tag")
-
-
-def test_a_key_that_stands_twice_is_refused_with_its_line(file: Path) -> None:
-    text = "routes:\n  - name: a\n    dataset: d\n    storage: s\n    dataset: e\n"
-
-    assert refused(file, text) == [", line 5: 'dataset' stands twice in one mapping; keep one of them"]
-
-
-@pytest.mark.parametrize(
-    ("text", "line"),
-    [
-        ("", " is empty; write at least one route under `routes:`"),
-        ("# nothing yet\n", " is empty; write at least one route under `routes:`"),
-        ("- name: a\n", ": the file must be a mapping with `routes:`, but is a list"),
-        ("otherwise: ignore\n", ": routes is missing; write `routes:` and a value"),
-        ("routes: [a]\n", ": route 1: this must be a mapping of fields"),
-        ("routes: {a: b}\n", ": routes is {'a': 'b'}: should be a valid list"),
-    ],
-)
-def test_a_file_of_another_shape_is_one_line(file: Path, text: str, line: str) -> None:
-    assert refused(file, text) == [line]
-
-
-def test_a_file_without_routes_is_refused(file: Path) -> None:
-    (line,) = refused(file, "routes: []\n")
-
-    assert line.startswith(": routes is []: ")
-
-
-def test_two_routes_of_one_name_are_refused(file: Path) -> None:
-    text = "routes:\n  - {name: a, prefix: x, dataset: d, storage: s}\n  - {name: a, prefix: y, dataset: d, storage: s}\n"
-
-    assert refused(file, text) == [": Two routes are named 'a': give each a name of its own."]
-
-
-def test_a_missing_file_is_one_line(file: Path) -> None:
-    with pytest.raises(SettingsError) as error:
-        read_routes(file, "acme")
-
-    assert error.value.lines == [
-        f"{file} cannot be read: No such file or directory; WORKER_ROUTES_FILE must be the path of a routes file"
-    ]
-
-
-def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match="cannot be read: Is a directory"):
-        read_routes(tmp_path, "acme")
-
-
-def test_a_file_that_is_not_text_is_one_line(file: Path) -> None:
-    file.write_bytes(b"\xff\xfe\x00")
-
-    with pytest.raises(SettingsError, match="cannot be read: it is not text"):
-        read_routes(file, "acme")
+    assert len(wanted.routes) == 501
+    assert len(wanted.cautions) == 499  # each but the first can meet another one's name in dataset d

@@ -5,10 +5,12 @@ off with Ctrl-C.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import version
+from pathlib import Path
 
 from worker import logs
 from worker.core.errors import OutsideError
@@ -19,6 +21,8 @@ OUTSIDE, USAGE, BROKEN_OFF = 1, 2, 130
 COMMANDS = {
     "run": "run the worker until it is asked to stop",
     "check": "show the settings in force and try everything that `run` needs",
+    "explain": "show what the routes make of objects, and the request that would be sent; nothing is sent",
+    "schema": "print the JSON Schema of the routes file, for editors",
     "demo": "run the whole job on this machine, with embedded engines and a Darwin twin",
 }
 
@@ -31,6 +35,40 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", metavar="command")
     for name, sentence in COMMANDS.items():
         command = commands.add_parser(name, help=sentence, description=sentence)
+        if name == "explain":
+            command.add_argument(
+                "objects",
+                nargs="*",
+                metavar="s3://bucket/key",
+                help="objects; - reads them from standard input, one a line",
+            )
+            command.add_argument(
+                "--from", dest="file", metavar="FILE", help="a file with one s3://bucket/key a line"
+            )
+            command.add_argument(
+                "--list", action="store_true", help="explain every object below s3://bucket/prefix"
+            )
+            command.add_argument(
+                "--offline",
+                action="store_true",
+                help="ask neither S3 nor Darwin: the objects that are named are all that is there",
+            )
+            command.add_argument(
+                "--routes",
+                metavar="FILE",
+                type=Path,
+                help="with --offline: the routes file (default: WORKER_ROUTES_FILE)",
+            )
+            command.add_argument(
+                "--event",
+                default="Put",
+                metavar="TYPE",
+                help="what S3 told of: Put (default), Post, Copy, CompleteMultipartUpload",
+            )
+            command.add_argument(
+                "--full", action="store_true", help="why, and the request, for each of several objects"
+            )
+            command.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
         if name == "demo":
             command.add_argument(
                 "--once", action="store_true", help="end by itself when the samples are done"
@@ -66,6 +104,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _complain(
             lines, USAGE if any(isinstance(error, SettingsError) for error in errors) else OUTSIDE
         )
+    except BrokenPipeError:
+        # Whoever read our answer had enough of it. The interpreter would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return OUTSIDE
     except KeyboardInterrupt:
         return BROKEN_OFF
 

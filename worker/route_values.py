@@ -32,8 +32,8 @@ _DEEPEST = 20
 """Levels of metadata. YAML can write a mapping that holds itself."""
 
 _LONGEST = 365 * 86_400
-_LONGEST_SIZE = 20
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_SIZE = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})? ?[A-Za-z]{0,3}")
 _DURATION = re.compile(r"([0-9]{1,9}) ?([smhd])")
 
 
@@ -57,14 +57,10 @@ def _seconds(value: object) -> int:
 
 
 def _bytes(value: object) -> object:
-    if isinstance(value, bool) or not isinstance(value, int | str) or len(str(value)) > _LONGEST_SIZE:
+    written = isinstance(value, str) and _SIZE.fullmatch(value.strip())
+    number = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    if not written and not number:
         raise ValueError("a size is a number of bytes, or a text such as 1KiB or 5GB")
-    return value
-
-
-def _not_negative(value: int) -> int:
-    if value < 0:
-        raise ValueError("nothing is smaller than 0 bytes")
     return value
 
 
@@ -87,12 +83,11 @@ Duration = Annotated[
 Bytes = Annotated[
     ByteSize,
     BeforeValidator(_bytes),
-    AfterValidator(_not_negative),
     WithJsonSchema(
         {
             "anyOf": [
                 {"type": "integer", "minimum": 0},
-                {"type": "string", "pattern": r"^\s*(\d*\.?\d+)\s*(\w+)?$"},
+                {"type": "string", "pattern": f"^{_SIZE.pattern}$"},
             ]
         }
     ),
@@ -212,7 +207,7 @@ def _json(value: object, depth: int = 0) -> object:
         case float() if math.isfinite(value):
             pass
         case _:
-            raise ValueError(f"{value!r} is nothing that JSON knows; put it in quotes")
+            raise ValueError(f"it holds {value}, which JSON does not know; put it in quotes")
     return value
 
 

@@ -32,6 +32,7 @@ ENVIRONMENT = "environment"
 """The name of the route that the environment tells of."""
 
 _LONGEST_QUOTE = 100
+_DEEPEST = 100
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """YAML without tags that make objects; in C where PyYAML was built with it, several times as fast."""
@@ -68,9 +69,10 @@ def load_routes(settings: Settings) -> Wanted:
     return Wanted((Route(ENVIRONMENT, lane, prefix=darwin.prefix),), Fallback.IGNORE)
 
 
-def read_routes(path: Path, team: str, environ: Mapping[str, str]) -> Wanted:
+def read_routes(path: Path, team: str, environ: Mapping[str, str] | None) -> Wanted:
     """The routes that the file at *path* holds, in *team* where they name no other; the keys of other teams may be in
-    *environ*. Raises :class:`SettingsError`, also for an example that does not hold.
+    *environ*, and are not looked for where that is None. Raises :class:`SettingsError`, also for an example that does
+    not hold.
     """
     document = _parse(path)
     try:
@@ -97,7 +99,7 @@ def read_routes(path: Path, team: str, environ: Mapping[str, str]) -> Wanted:
 
 
 def _keys(
-    file: RoutesFile, own: str, environ: Mapping[str, str]
+    file: RoutesFile, own: str, environ: Mapping[str, str] | None
 ) -> tuple[dict[str, SecretStr | Path], list[str]]:
     """The keys of the teams that the file names, or the files that hold them, and what is wrong with them."""
     keys: dict[str, SecretStr | Path] = {}
@@ -107,7 +109,7 @@ def _keys(
             lines.append(f"teams.{slug} is the worker's own team, whose key is DARWIN_API_KEY; leave it out")
         elif told.api_key_file is not None:
             keys[slug] = told.api_key_file
-        else:
+        elif environ is not None:
             try:
                 keys[slug] = TypeAdapter(Key).validate_python(
                     environ.get(told.api_key_variable or "", "").strip()
@@ -153,6 +155,7 @@ def _parse(path: Path) -> Mapping[str, object]:
 
 
 def _read(path: Path, text: str) -> object:
+    _check_depth(path, text)
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
@@ -167,6 +170,17 @@ def _read(path: Path, text: str) -> object:
         return None if node is None else loader.construct_document(node)
     finally:
         loader.dispose()
+
+
+def _check_depth(path: Path, text: str) -> None:
+    """The loader goes as deep as the text does, in C until the process dies of it."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _DEEPEST:
+            raise SettingsError(
+                [f"{path}: lists and mappings lie in each other more than {_DEEPEST} levels deep"]
+            )
 
 
 def _doubled(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
@@ -194,26 +208,40 @@ def _doubled(root: yaml.Node | None) -> Iterator[tuple[int, str]]:
 
 def _told(document: Mapping[str, object], problem: ErrorDetails) -> str:
     place, names, model = _locate(document, problem["loc"])
-    where, value = _dotted(names), problem["input"]
-    what = problem.get("ctx", {}).get("error") or problem["msg"].removeprefix("Input ")
+    where, error = _dotted(names), problem.get("ctx", {}).get("error")
     match problem["type"]:
         case "missing":
             return f"{place}{where} is missing; write `{names[-1]}:` and a value"
-        case "extra_forbidden":
+        case "extra_forbidden" | "invalid_key":
             within = f"{_dotted(names[:-1])}: " if names[:-1] else ""
             return f"{place}{within}there is no field {names[-1]!r}; {_advice(names[-1], model.model_fields)}"
         case "model_type" | "dict_type":
             return f"{place}{where or 'this'} must be a mapping of fields"
-        case _ if isinstance(what, FieldError):
-            return f"{place}{_NAMED.get(what.field, what.field)}: {what.why}"
-        case "string_type" if value is None:
-            return f"{place}{where} has no value; write one, or leave the field out"
-        case "string_type" if not isinstance(value, list | dict):
-            return f"{place}{where} is {value!r}, which is no text; put it in quotes"
-        case _ if where == OTHERWISE:
-            return f"{place}{where} is {value!r}; write ignore, dead_letter, or a dataset and a storage"
+        case _ if isinstance(error, FieldError):
+            return f"{place}{_NAMED.get(error.field, error.field)}: {error.why}"
         case _:
-            return f"{place}{where} is {_quoted(value)}: {what}"
+            return f"{place}{where}{_told_of_value(where, problem)}"
+
+
+def _told_of_value(where: str, problem: ErrorDetails) -> str:
+    value, context = problem["input"], problem.get("ctx", {})
+    what = context.get("error") or problem["msg"].removeprefix("Input ")
+    no_text = problem["type"] == "string_type" and not isinstance(value, list | dict)
+    match problem["type"]:
+        case _ if problem["loc"][-1] == "[key]":
+            return f": the key {value!r} is no text; put it in quotes" if no_text else f": {value!r}: {what}"
+        case _ if problem["loc"][0] == "teams":
+            return f": {what}"  # whoever mistakes a field there may have written a key into it
+        case _ if no_text and value is None:
+            return " has no value; write one, or leave the field out"
+        case _ if no_text:
+            return f" is {value!r}, which is no text; put it in quotes"
+        case "too_short":
+            return f" is {value!r}: it must hold at least {context['min_length']}"
+        case _ if where == OTHERWISE:
+            return f" is {value!r}; write ignore, dead_letter, or a dataset and a storage"
+        case _:
+            return f" is {_quoted(value)}: {what}"
 
 
 _NAMED = {"name": "item_name"}
@@ -233,6 +261,9 @@ def _locate(
     for part in loc:
         if part in TAGS and not (isinstance(held, dict) and part in held):
             inner = LAYOUTS.get(str(part), inner)
+            continue
+        if part == "[key]":
+            names.pop()
             continue
         model = inner
         if isinstance(held, list) and isinstance(part, int):

@@ -9,8 +9,8 @@ from worker.core.routes import Route
 LANE = Lane("acme", "intake", "media")
 OTHER_LANE = Lane("acme", "scans", "clinic")
 STORAGES = {
-    "media": Storage("media", "media", Mode.READ_WRITE, "aws", "acme-media", "darwin/data"),
-    "clinic": Storage("clinic", "clinic", Mode.READ_WRITE, "aws", "acme-clinic", ""),
+    ("acme", "media"): Storage("media", "media", Mode.READ_WRITE, "aws", "acme-media", "darwin/data"),
+    ("acme", "clinic"): Storage("clinic", "clinic", Mode.READ_WRITE, "aws", "acme-clinic", ""),
 }
 ALL = Route("all", LANE)
 

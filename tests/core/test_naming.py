@@ -1,51 +1,18 @@
-"""From a key to the item's name and path."""
+"""What Darwin takes as a key, a path, a name, and what lies under a prefix."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.naming import InvalidKey, Place, below, normalise_path, place, under
-
-
-@pytest.mark.parametrize(
-    ("key", "prefix", "path", "name"),
-    [
-        ("weld.jpg", "", "/", "weld.jpg"),
-        ("line-3/2031/weld 07.jpg", "", "/line-3/2031", "weld 07.jpg"),
-        ("incoming/line-3/weld.jpg", "incoming", "/line-3", "weld.jpg"),
-        ("incoming/line-3/weld.jpg", "/incoming/", "/line-3", "weld.jpg"),
-        ("incoming/weld.jpg", "incoming", "/", "weld.jpg"),
-        ("a//b///c.png", "", "/a/b", "c.png"),
-        ("a/ b /c.png", "", "/a/ b ", "c.png"),
-        ("a/...b/.hidden", "", "/a/...b", ".hidden"),
-        ("ü/日本/🙂.png", "", "/ü/日本", "🙂.png"),
-    ],
+from worker.core.naming import (
+    below,
+    normalise_path,
+    under,
+    why_no_key,
+    why_no_name,
+    why_no_path,
+    why_no_word,
 )
-def test_the_folders_below_the_prefix_become_the_path(key: str, prefix: str, path: str, name: str) -> None:
-    assert place(key, prefix) == Place(path, name)
-
-
-@pytest.mark.parametrize(
-    ("template", "path"),
-    [
-        ("/{folder}", "/line-3/2031"),
-        ("/intake", "/intake"),
-        ("/", "/"),
-        ("", "/"),
-        ("intake/", "/intake"),
-        ("/intake/{folder}", "/intake/line-3/2031"),
-        ("/{folder}/raw", "/line-3/2031/raw"),
-        ("/{other}", "/{other}"),
-    ],
-)
-def test_a_route_may_put_its_items_elsewhere(template: str, path: str) -> None:
-    assert place("line-3/2031/weld.jpg", "", template) == Place(path, "weld.jpg")
-
-
-def test_braces_in_a_key_are_only_braces() -> None:
-    assert place("{folder}/{0}/{x!r}/{folder}.png", "", "/in/{folder}") == Place(
-        "/in/{folder}/{0}/{x!r}", "{folder}.png"
-    )
 
 
 @pytest.mark.parametrize(
@@ -66,7 +33,57 @@ def test_braces_in_a_key_are_only_braces() -> None:
 )
 def test_a_key_that_darwin_cannot_take_says_why(key: str, why: str) -> None:
     """Row: rejected, key that Darwin cannot take."""
-    assert place(key) == InvalidKey(why)
+    assert why_no_key(key) == why
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["weld.jpg", "a//b///c.png", "a/ b /c.png", "a/...b/.hidden", "ü/日本/🙂.png", "{folder}/{0}/{x!r}.png"],
+)
+def test_an_odd_key_is_no_bad_key(key: str) -> None:
+    assert why_no_key(key) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("", "The item would have no name."),
+        ("a/b", "The item's name would be 'a/b', and a name holds no slash."),
+        ("..", "The item's name would be '..', which paths would take for a way up or down."),
+        ("a\x00", "The item's name holds the character U+0000, which no name can hold."),
+    ],
+)
+def test_a_name_that_darwin_cannot_take_says_why(name: str, why: str) -> None:
+    assert why_no_name(name) == why
+
+
+def test_a_name_may_hold_dots_spaces_and_any_script() -> None:
+    assert [why_no_name(name) for name in (".hidden", "...", " ", "日本, 🙂")] == [None] * 4
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        (
+            "/a/../b",
+            'The item\'s path would be \'/a/../b\', and a segment "." or ".." is taken for a way up or down.',
+        ),
+        (".", 'The item\'s path would be \'.\', and a segment "." or ".." is taken for a way up or down.'),
+        ("/a\n", "The item's path holds the character U+000A, which no name can hold."),
+    ],
+)
+def test_a_path_that_darwin_cannot_take_says_why(path: str, why: str) -> None:
+    assert why_no_path(path) == why
+
+
+def test_a_path_may_be_empty_and_have_slashes_anywhere() -> None:
+    assert [why_no_path(path) for path in ("", "/", "a//b/", "/...", "/.b")] == [None] * 5
+
+
+def test_a_word_is_not_empty_and_can_be_written() -> None:
+    assert why_no_word("A tag", "") == "A tag would be empty."
+    assert why_no_word("A tag", "a\tb") == "A tag holds the character U+0009, which no name can hold."
+    assert why_no_word("A tag", "night/shift 2") is None
 
 
 @pytest.mark.parametrize(
@@ -111,22 +128,19 @@ segments = st.text(st.sampled_from("ab.{}/ é"), max_size=8)
 keys = st.text(max_size=40) | st.text(st.characters(codec=None)) | segments
 
 
-@given(keys, segments, segments)
-def test_every_key_has_a_place_or_a_reason_why_not(key: str, prefix: str, template: str) -> None:
-    found = place(key, prefix, template)
-    if isinstance(found, InvalidKey):
-        assert found.why.isprintable()
-    else:
-        assert found.name
-        assert "/" not in found.name
-        assert key.endswith(found.name)
-        assert found.path == normalise_path(found.path)
+@given(keys)
+def test_every_key_is_taken_or_says_in_one_line_why_not(key: str) -> None:
+    why = why_no_key(key)
+    assert why is None or (why.isprintable() and why.endswith("."))
 
 
-@given(st.lists(segments.map(lambda text: text.replace("/", "x") + "y"), min_size=1, max_size=5))
-def test_path_and_name_hold_the_whole_key(parts: list[str]) -> None:
-    """So two keys have one place only where empty segments tell them apart."""
-    assert place("/".join(parts)) == Place("/" + "/".join(parts[:-1]), parts[-1])
+@given(keys)
+def test_the_parts_of_a_key_that_can_be_taken_can_be_taken_too(key: str) -> None:
+    """So only what templates make of them is to be looked at."""
+    if why_no_key(key) is None:
+        folder, _, name = key.rpartition("/")
+        assert why_no_path(folder) is None
+        assert why_no_name(name) is None
 
 
 @given(segments)

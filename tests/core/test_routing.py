@@ -15,6 +15,7 @@ from worker.core.model import (
     ItemType,
     Kind,
     Lane,
+    Later,
     OnExisting,
     Outcome,
     Reason,
@@ -22,10 +23,12 @@ from worker.core.model import (
     S3Object,
 )
 from worker.core.routes import Fallback, Route
-from worker.core.routing import Routes
+from worker.core.routing import Pending, Routes
+
+Decided = Item | Outcome | Later | Pending
 
 
-def decide(record: Record, *routes: Route, fallback: Route | Fallback = Fallback.IGNORE) -> Item | Outcome:
+def decide(record: Record, *routes: Route, fallback: Route | Fallback = Fallback.IGNORE) -> Decided:
     return Routes(routes, fallback, STORAGES).decide(record)
 
 
@@ -258,7 +261,7 @@ def test_first_match_equals_the_naive_reference(
     if chosen is None:
         assert isinstance(decided, Outcome)
         assert decided.reason is Reason.NO_ROUTE
-    elif STORAGES[chosen.lane.storage].bucket != bucket:
+    elif STORAGES[chosen.lane.team, chosen.lane.storage].bucket != bucket:
         assert isinstance(decided, Outcome)
         assert decided.reason is Reason.OTHER_BUCKET
     elif key.endswith(".txt"):
@@ -296,8 +299,9 @@ def test_every_record_becomes_an_item_or_an_outcome(
     if isinstance(decided, Item):
         assert decided.object == record.object
         assert not decided.object.key.startswith(("darwin/data/", "/"))
-        assert decided.object.bucket == STORAGES[decided.lane.storage].bucket
+        assert decided.object.bucket == STORAGES[decided.lane.team, decided.lane.storage].bucket
     else:
+        assert isinstance(decided, Outcome)
         assert decided.kind in (Kind.IGNORED, Kind.BLOCKED, Kind.REJECTED)
         assert decided.detail.endswith(".")
     assert all(problem.endswith(".") for problem in problems(table))

@@ -18,7 +18,8 @@ from worker.core import asking
 from worker.core.answers import Answer
 from worker.core.darwin import Dataset, HeldItem, Storage
 from worker.core.errors import OutsideError, Refused, Unavailable
-from worker.core.model import Lane, Mode
+from worker.core.model import Lane
+from worker.core.registration import ENDPOINTS
 from worker.metrics import Metrics
 
 CONNECT_SECONDS = 5.0
@@ -28,7 +29,6 @@ LONGEST_LIST = 10  # pages
 LONGEST_TEXT = 500
 CONNECTIONS = 50
 
-ENDPOINTS = {Mode.READ_WRITE: "register_existing", Mode.READ_ONLY: "register_existing_readonly"}
 KEY_SHAPE = re.compile(r"\b[A-Za-z0-9]{7}\.[A-Za-z0-9_-]{32}")  # darwin-api.md section 8
 
 T = TypeVar("T")

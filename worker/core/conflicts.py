@@ -1,9 +1,9 @@
 """What is wrong with a set of routes, told before they run: :func:`problems` must be mended, :func:`cautions` may be meant."""
 
 import re
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterator
-from itertools import islice
 from operator import itemgetter
 
 from worker.core.darwin import Storage
@@ -225,22 +225,24 @@ def _one_name(rules: list[Rule]) -> Iterator[str]:
         for dataset in _datasets(rule):
             place = rule.route.lane.team, dataset
             by_dataset.setdefault(place, []).append((rule.path.beginning, position))
-    met: dict[int, int] = {}
-    for places in by_dataset.values():
-        # Those that begin with a text stand right behind it.
-        places.sort()
-        for at, (beginning, one) in enumerate(places):
-            for longer, other in islice(places, at + 1, None):
-                if not longer.startswith(beginning):
-                    break
-                first, second = sorted((one, other))
-                if second not in met and _may_be_one(rules[first], rules[second]):
-                    met[second] = first
-    for second, first in sorted(met.items()):
+    pairs = {pair for places in by_dataset.values() for pair in _meeting(rules, sorted(places))}
+    for first, second in sorted(pairs):
         yield (
             f"Routes {rules[first].route.name!r} and {rules[second].route.name!r} can give one path and name in one dataset to "
             "two objects, of which the second one would be a dead letter (name_collision). Begin their paths differently."
         )
+
+
+def _meeting(rules: list[Rule], places: list[tuple[str, int]]) -> Iterator[tuple[int, int]]:
+    """*places*: what paths begin with, and whose path it is, in order: those that begin with another one stand behind it."""
+    alone = list(places)
+    for beginning, one in places:
+        start = end = bisect_right(alone, (beginning, one))
+        while end < len(alone) and alone[end][0].startswith(beginning):
+            end += 1
+        met = {other for _, other in alone[start:end] if _may_be_one(rules[one], rules[other])}
+        alone[start:end] = [place for place in alone[start:end] if place[1] not in met]
+        yield from ((min(one, other), max(one, other)) for other in met)
 
 
 def _may_be_one(one: Rule, other: Rule) -> bool:

@@ -52,12 +52,14 @@ def _failures(routes: Routes, rule: Rule, example: Example) -> Iterator[str]:
     except CannotBe as cannot:
         yield f"no item comes of it: {cannot}"
         return
+    if found.marks is not None and example.slot is not None:
+        yield "it is the marker of its group, and has no slot."
     path = None if example.path is None else normalise_path(example.path)
     wanted: list[tuple[str, str | None, Callable[[], str]]] = [
         ("dataset", example.dataset, lambda: dataset_of(rule, of_item)),
         ("path", path, lambda: place_of(rule, of_item)[0]),
         ("name", example.name, lambda: place_of(rule, of_item)[1]),
-        ("slot", example.slot, lambda: slot_name(rule, of_file)),
+        ("slot", example.slot if found.marks is None else None, lambda: slot_name(rule, of_file)),
     ]
     for what, expected, made in wanted:
         if expected is None:
@@ -88,19 +90,12 @@ def _values(
         told = {f"metadata.{name.lower()}": text for name, text in example.metadata.items()}
         told |= {f"tags.{name}": text for name, text in example.tags.items()}
         return values | told, values | told
-    group_of = GroupOf(rule, held.bucket, rule.prefix + _beginning(rule, values))
+    group_of = GroupOf(rule, held.bucket, rule.prefix + rule.beginning(values))
     seen = routes.seen(group_of, [Listed(held.key, "", example.size)])
     if not seen.parts:
-        why = f"the keys of its group would begin with {group_of.beginning!r}, and it does not."
+        why = f"It is in no group: that one's keys would begin with {group_of.beginning!r}."
         raise rejected(rule, Reason.INVALID_ITEM, why)
     return values, values_of_group(group_of, seen.parts)
-
-
-def _beginning(rule: Rule, values: Mapping[str, str]) -> str:
-    """What the keys of its group begin with, below the prefix."""
-    if rule.by is not None:
-        return rule.by.render(values)
-    return values["folder"] + "/" if values["folder"] else ""
 
 
 def _not_taken(rule: Rule, held: S3Object, found: Found | None) -> str:

@@ -75,8 +75,8 @@ class Seen:
 
     @property
     def first(self) -> str | None:
-        """The key that sorts first of all that is there."""
-        keys = [part.listed.key for part in self.parts] + ([self.marker.key] if self.marker else [])
+        """The key that sorts first of the parts; the marker's, where there is no part."""
+        keys = [part.listed.key for part in self.parts] or ([self.marker.key] if self.marker else [])
         return min(keys, default=None)
 
 
@@ -131,7 +131,7 @@ def _mark(key: str) -> str:
 
 
 def fingerprint(listed: Iterable[Listed]) -> str:
-    """Changes when an object comes, goes or is overwritten."""
+    """Changes when an object comes, goes or is overwritten, in whatever order they are told."""
     return _digest(f"{each.key}\0{each.etag}" for each in listed)
 
 
@@ -237,7 +237,7 @@ def not_quiet(group: GroupOf, seen: Seen, members: Sequence[Member], now: float)
         else 0.0
         for member in members
     }
-    longest = max(members, key=lambda member: quiet[member])
+    longest = max(members, key=lambda member: (quiet[member], -_waiting_since(now)(member)))
     if quiet[longest] >= wanted.quiet:
         return longest
     notes = Notes(now, mark, now - quiet[longest])
@@ -307,7 +307,9 @@ def values_of_group(group: GroupOf, parts: Sequence[Part]) -> dict[str, str]:
             why = f"The files of the group {group.beginning!r} disagree about {{{name}}}: {found[0]!r} and {found[1]!r}."
             raise blocked(rule, Reason.PARTS_DISAGREE, why)
         named |= {name: found[0]} if found else {}
-    return rule.values_of_key(group.bucket, group.beginning.rstrip("/._- ")) | named
+    ending = "/" if rule.by is None else rule.by.ending
+    key = group.beginning.removesuffix(ending) if ending else group.beginning.rstrip("/._- ")
+    return rule.values_of_key(group.bucket, key) | named
 
 
 def drafts(parts: Sequence[Part]) -> list[FileDraft]:
@@ -330,12 +332,12 @@ def _waiting_since(now: float) -> Callable[[Member], float]:
 
 def natural(key: str) -> list[tuple[int, int, str]]:
     """What sorts keys so that numbers in them go by their size. Digits of other scripts are text."""
-    pieces = re.findall(r"[0-9]{1,18}|[^0-9]+|[0-9]", key)
+    pieces = re.findall(r"[0-9]+|[^0-9]+", key)
     return [(0, int(piece), piece) if piece[0] in "0123456789" else (1, 0, piece) for piece in pieces]
 
 
 def _digest(texts: Iterable[str]) -> str:
     summed = hashlib.sha256()
-    for text in texts:
+    for text in sorted(texts):
         summed.update(text.encode(errors="surrogatepass") + b"\n")
     return summed.hexdigest()[:32]

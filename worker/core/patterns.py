@@ -74,6 +74,8 @@ def compile_regex(pattern: str) -> tuple[frozenset[str], GroupsOf]:
     options.log_errors = False
     try:
         compiled = re2.compile(pattern, options)
+    except UnicodeEncodeError:
+        raise ValueError("the regular expression holds half a character (a lone surrogate)") from None
     except re2.error as error:
         why = error.args[0].decode() if isinstance(error.args[0], bytes) else str(error)
         raise ValueError(

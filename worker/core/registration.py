@@ -5,11 +5,17 @@ Darwin echoes no storage key, so items and answer meet by normalised path and na
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
-from worker.core.model import Item, ItemType, Lane, Slot
+from worker.core.model import Item, ItemType, Lane, Mode, Slot
 from worker.core.naming import normalise_path
+
+ENDPOINTS: Mapping[Mode, str] = MappingProxyType(
+    {Mode.READ_WRITE: "register_existing", Mode.READ_ONLY: "register_existing_readonly"}
+)
+"""The last word of the address that registers items, by how Darwin reaches the storage (darwin-api.md section 1.1)."""
 
 UNKNOWN = "UNKNOWN"
 """The reason of an item that Darwin blocked without saying why."""

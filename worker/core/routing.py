@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from worker.core import artefacts
 from worker.core.darwin import Storage
-from worker.core.forms import CannotBe, FileDraft, item_of
+from worker.core.forms import CannotBe, FileDraft, blocked, item_of, rejected
 from worker.core.grouping import GroupOf, Part, Seen
 from worker.core.model import Item, Kind, Lane, Later, Outcome, Reason, Record, S3Object
 from worker.core.naming import why_no_key
@@ -116,7 +116,7 @@ class Routes:
             return PartOf(GroupOf(rule, held.bucket, rule.prefix + found.marks), lane)
         why = why_no_key(held.key)
         if why is not None:
-            raise CannotBe(Outcome(Kind.REJECTED, Reason.INVALID_KEY, why, rule.route.name))
+            raise rejected(rule, Reason.INVALID_KEY, why)
         values = rule.values(held, found.groups)
         if rule.route.group is not None:
             return PartOf(GroupOf(rule, held.bucket, rule.prefix + _beginning(rule, held, values)), lane)
@@ -218,16 +218,15 @@ class Routes:
 
 def _beginning(rule: Rule, held: S3Object, values: Mapping[str, str]) -> str:
     """What the keys of the object's group begin with, below the rule's prefix. Raises :class:`CannotBe`."""
-    if rule.by is None:
-        return values["folder"] + "/" if values["folder"] else ""
-    name = rule.route.name
     try:
-        beginning = rule.by.render(values)
+        beginning = rule.beginning(values)
     except NoValue as error:
-        raise CannotBe(Outcome(Kind.BLOCKED, Reason.NO_VALUE, str(error), name)) from None
+        raise blocked(rule, Reason.NO_VALUE, str(error)) from None
+    if not rule.prefix + beginning:
+        raise rejected(rule, Reason.INVALID_ITEM, "The object lies in no folder, so its group would be the whole bucket.")
     if not held.key.startswith(rule.prefix + beginning):
         why = f"The group would be {beginning!r}, which the key below the route's prefix does not begin with."
-        raise CannotBe(Outcome(Kind.REJECTED, Reason.INVALID_ITEM, why, name))
+        raise rejected(rule, Reason.INVALID_ITEM, why)
     return beginning
 
 

@@ -106,7 +106,17 @@ class Rule:
             return None
         beginning = beginning.removesuffix(name)
         ending = "/" if self.by is None else self.by.ending
-        return beginning if beginning.endswith(ending) or (self.by is None and not beginning) else None
+        in_no_folder = not beginning and (self.by is None or "folder" in self.by.names)
+        return beginning if beginning.endswith(ending) or in_no_folder else None
+
+    def beginning(self, values: Mapping[str, str]) -> str:
+        """What the keys of a group's parts begin with, below the prefix: a folder that is empty has no slash. Raises
+        :class:`NoValue`.
+        """
+        if self.by is None:
+            return values["folder"] + "/" if values["folder"] else ""
+        beginning = self.by.render(values)
+        return beginning if values["folder"] else beginning.lstrip("/")
 
     def why_not(self, held: S3Object, event: str = "") -> str | None:
         """Why the route does not take the object, in a few words; None when it does."""

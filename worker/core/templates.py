@@ -11,7 +11,6 @@ from difflib import get_close_matches
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{(?P<name>[^{}\[\]]*)(?:\[(?P<slice>[^{}\[\]]*)\])?\}|[{}]")
 _SLICE = re.compile(r"(-?\d{1,4})?:(-?\d{1,4})?", re.ASCII)
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_.-]+)?", re.ASCII)
 
 
 class NoValue(Exception):
@@ -97,10 +96,14 @@ def read_template(text: str, allowed: Collection[str]) -> Template:
 
 
 def _placeholder(name: str, part: str | None, allowed: Collection[str]) -> _Placeholder:
-    family, dot, _ = name.partition(".")
-    if name not in allowed and not (dot and _NAME.fullmatch(name) and f"{family}.*" in allowed):
-        near = get_close_matches(name, allowed, n=1)
-        advice = f"did you mean {{{near[0]}}}?" if near else f"there are: {', '.join(sorted(allowed))}"
+    family, _, of_object = name.partition(".")
+    if family == "metadata":
+        name = name.lower()  # as S3 keeps it
+    known = of_object != "*" and f"{family}.*" in allowed if of_object else name in allowed
+    if not known:
+        offered = sorted(each.replace(".*", ".NAME") for each in allowed)
+        near = get_close_matches(name, offered, n=1)
+        advice = f"did you mean {{{near[0]}}}?" if near else f"there are: {', '.join(offered)}"
         raise ValueError(f"there is no placeholder {{{name}}} here; {advice}")
     if part is None:
         return _Placeholder(name, slice(None))
@@ -110,6 +113,9 @@ def _placeholder(name: str, part: str | None, allowed: Collection[str]) -> _Plac
             f"[{part}] is no part of a text; write [:2] for its first two characters, [-4:] for its last four"
         )
     first, last = (None if bound is None else int(bound) for bound in bounds.groups())
+    start = first or 0
+    if last is not None and (start < 0) == (last < 0) and start >= last:
+        raise ValueError(f"[{part}] is empty, whatever the text is")
     return _Placeholder(name, slice(first, last))
 
 
