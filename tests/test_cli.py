@@ -51,7 +51,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.startswith("darwin-worker 0.")
 
 
-@pytest.mark.parametrize("name", ["run", "check", "demo"])
+@pytest.mark.parametrize("name", ["run", "check", "schema", "demo"])
 def test_a_command_gives_the_exit_code(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     put(monkeypatch, name, lambda _: 7)
 

@@ -48,7 +48,7 @@ def test_of_one_object_the_route_the_reasons_and_the_request_are_told(
     assert explain(routes, "s3://acme-media/incoming/line/3/weld 07.jpg") == 0
     assert capsys.readouterr().out == (
         "s3://acme-media/incoming/line/3/weld 07.jpg\n"
-        "  2 earlier routes look at other buckets or prefixes\n"
+        "  2 routes before it look at other buckets or prefixes\n"
         "  route lines -> /3/weld 07.jpg in dataset line of team your-team, as image\n"
         "  POST /api/v2/teams/your-team/items/register_existing\n"
         "  {\n"
@@ -72,7 +72,7 @@ def test_why_no_route_takes_an_object_is_told_of_those_that_look_at_its_prefix(
     assert explain(routes, "s3://acme-media/incoming/line/notes.txt") == 0
     assert capsys.readouterr().out == (
         "s3://acme-media/incoming/line/notes.txt\n"
-        "  2 earlier routes look at other buckets or prefixes\n"
+        "  2 routes before it look at other buckets or prefixes\n"
         "  not lines: the key below the prefix does not match the glob **/*.jpg\n"
         "  no route -> blocked: no_route\n"
         "  No route matches the object.\n\n"

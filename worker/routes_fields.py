@@ -105,7 +105,7 @@ class FramesFields(FieldsModel):
 
 
 class OptionsFields(FieldsModel):
-    """Options of the registration request."""
+    """What Darwin is asked for besides the items."""
 
     ignore_dicom_layout: StrictBool | None = Field(
         None, description="Keep all slices of a DICOM series in one slot, in the order that they are sent in."

@@ -91,7 +91,7 @@ def test_the_size_of_an_example_chooses_too() -> None:
 
     assert told(Example("large", "a.png", size=10), large) == []
     assert told(Example("large", "a.png"), large) == [
-        "the route does not take it, for the object is smaller than 10 bytes."
+        "the route does not take it, for the object is smaller than 10 bytes, or of unknown size."
     ]
 
 

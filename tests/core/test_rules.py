@@ -71,20 +71,25 @@ PUT = "ObjectCreated:Put"
             {"smallest": 10},
             held("a.png", 10),
             held("a.png", 9),
-            "the object is smaller than 10 bytes",
+            "the object is smaller than 10 bytes, or of unknown size",
         ),
         (
             {"smallest": 10},
             held("a.png", 10),
             held("a.png", None),
-            "the object is smaller than 10 bytes, or its size is not known",
+            "the object is smaller than 10 bytes, or of unknown size",
         ),
-        ({"largest": 10}, held("a.png", 10), held("a.png", 11), "the object is larger than 10 bytes"),
+        (
+            {"largest": 10},
+            held("a.png", 10),
+            held("a.png", 11),
+            "the object is larger than 10 bytes, or of unknown size",
+        ),
         (
             {"largest": 10},
             held("a.png", 0),
             held("a.png", None),
-            "the object is larger than 10 bytes, or its size is not known",
+            "the object is larger than 10 bytes, or of unknown size",
         ),
     ],
 )
@@ -96,9 +101,7 @@ def test_a_route_takes_what_every_condition_lets_through_and_says_in_words_what_
     assert ready.why_not(taken, PUT) is None
     if other is not None:
         assert ready.takes(other, PUT) is None
-        said = ready.why_not(other, PUT)
-        assert said is not None
-        assert why.startswith(said) or said.startswith(why)
+        assert ready.why_not(other, PUT) == why
 
 
 @pytest.mark.parametrize(
@@ -135,7 +138,9 @@ def test_the_first_condition_that_fails_is_the_one_that_is_told() -> None:
 
 
 def test_the_named_groups_of_the_regular_expression_are_told() -> None:
-    ready = rule(prefix="in", regex=r"(?P<scene>\w+)/(?P<cam>\w+)\.mp4", path="/{scene}", item_name="{cam}.mp4")
+    ready = rule(
+        prefix="in", regex=r"(?P<scene>\w+)/(?P<cam>\w+)\.mp4", path="/{scene}", item_name="{cam}.mp4"
+    )
     groups = ready.takes(held("in/s1/front.mp4"))
     assert groups == {"scene": "s1", "cam": "front"}
     assert ready.named == {"scene", "cam"}
@@ -291,9 +296,7 @@ def test_a_marker_lies_in_the_bucket_of_its_route() -> None:
         ("{stem[:4]}_", "in/0001_front.mp4", "0001_"),
     ],
 )
-def test_a_part_tells_what_the_keys_of_its_group_begin_with(
-    by: str | None, key: str, beginning: str
-) -> None:
+def test_a_part_tells_what_the_keys_of_its_group_begin_with(by: str | None, key: str, beginning: str) -> None:
     """A folder that is empty takes its slash along."""
     ready = rule(prefix="in", group=Group(by, count=2))
     assert ready.beginning(ready.values(held(key), {})) == beginning

@@ -6,11 +6,12 @@ import asyncio
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from struct import pack
 
 from tests.demo.twin_calls import Calls
-from tests.fakes.objects import NOTHING, FakeObjects
+from tests.fakes.objects import FakeObjects
 from worker.core.claims import Entry, known
 from worker.core.darwin import Storage
 from worker.core.events import Notification, parse
@@ -38,8 +39,8 @@ class Told:
     key: str
     event: str = ""
     content: bytes = b"x"
-    metadata: Mapping[str, str] = NOTHING
-    tags: Mapping[str, str] = NOTHING
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class _World:
         self._ledger: dict[Identity, S3Object] = {}
         self._groups: dict[str, tuple[PartOf, list[Member]]] = {}
         self._items: list[Item] = []
+        self._numbers = count()
         self._outcomes: list[tuple[str, Outcome]] = []
 
     async def receive(self, body: str) -> None:
@@ -112,13 +114,16 @@ class _World:
             assert isinstance(record, Record)
             match self._routes.decide(record):
                 case PartOf() as part:
-                    self._group_of(part).append(Member(RecordId(len(self._groups), 0), record.object.key))
+                    self._group_of(part).append(self._member(record.object.key))
                 case Draft() as pending:
                     self._placed(record.object.key, await self._draft(pending))
                 case Removal():
                     raise AssertionError("nothing is removed here")
                 case decided:
                     self._placed(record.object.key, decided)
+
+    def _member(self, key: str) -> Member:
+        return Member(RecordId(next(self._numbers), 0), key)
 
     async def assemble_groups(self) -> None:
         for part, members in self._groups.values():

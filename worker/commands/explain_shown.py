@@ -73,10 +73,16 @@ def _table(rows: Sequence[tuple[Explanation, bool]]) -> Table:
 def _row(each: Explanation, *, told: bool) -> tuple[Text, Text, Text, Text, Text]:
     key, route = Text(each.held.key), Text(each.route or "-")
     if not isinstance(each.decided, Item):
-        return key, route, Text("-"), Text("-"), Text(f"{each.in_a_word}. {each.detail}", _style(each))
+        return key, route, Text("-"), Text("-"), Text(f"{each.in_a_word}. {_why(each)}", _style(each))
     item = each.decided
     form = Text("the same item", "dim") if told else Text(_form(item), _style(each))
     return key, route, Text(item.lane.dataset), Text(_place(item)), form
+
+
+def _why(each: Explanation) -> str:
+    """Where no route takes the object, what those say that look at its place."""
+    others = "; ".join(f"{passed.route}: {passed.why}" for passed in each.passed_over)
+    return f"{others}." if others and not each.route else each.detail
 
 
 def _style(each: Explanation) -> str:
@@ -91,7 +97,14 @@ def _form(item: Item) -> str:
     if not item.slots:
         return item.type.value if item.type else "a type that Darwin finds"
     names = list(dict.fromkeys(slot.name for slot in item.slots))
-    files = f"{len(item.slots)} files in " if len(item.slots) > len(names) else ""
+    of_type = item.slots[0].type or "a file"
+    files = (
+        f"{len(item.slots)} files in "
+        if len(item.slots) > len(names)
+        else f"{of_type} in "
+        if len(names) == 1
+        else ""
+    )
     shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")  # noqa: PLR2004 - a line's worth
     return f"{files}slot{'s' if len(names) > 1 else ''} {shown}"
 
@@ -109,7 +122,7 @@ def _whole(each: Explanation, *, told: bool) -> RenderableType:
     if each.held.etag is None:
         parts.append(Text("  The object is not there; this is what its event would bring about.", "yellow"))
     if each.elsewhere:
-        parts.append(Text(f"  {each.elsewhere} earlier routes look at other buckets or prefixes", "dim"))
+        parts.append(Text(f"  {each.elsewhere} routes before it look at other buckets or prefixes", "dim"))
     parts += [Text(f"  not {passed.route}: {passed.why}", "dim") for passed in each.passed_over]
     route = f"  route {each.route}" if each.route else "  no route"
     if not isinstance(each.decided, Item):

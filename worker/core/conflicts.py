@@ -219,7 +219,9 @@ def _flattened(rule: Rule) -> Iterator[str]:
 
 
 def _one_name(rules: list[Rule]) -> Iterator[str]:
-    """Of each route, one other: all pairs of a thousand routes would be half a million sentences."""
+    """Pairs of routes, such that of any two that can give one name one at least is in a pair: all pairs of a thousand routes
+    would be half a million sentences.
+    """
     by_dataset: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for position, rule in enumerate(rules):
         for dataset in _datasets(rule):

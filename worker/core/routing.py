@@ -223,7 +223,9 @@ def _beginning(rule: Rule, held: S3Object, values: Mapping[str, str]) -> str:
     except NoValue as error:
         raise blocked(rule, Reason.NO_VALUE, str(error)) from None
     if not rule.prefix + beginning:
-        raise rejected(rule, Reason.INVALID_ITEM, "The object lies in no folder, so its group would be the whole bucket.")
+        raise rejected(
+            rule, Reason.INVALID_ITEM, "The object lies in no folder, so its group would be the whole bucket."
+        )
     if not held.key.startswith(rule.prefix + beginning):
         why = f"The group would be {beginning!r}, which the key below the route's prefix does not begin with."
         raise rejected(rule, Reason.INVALID_ITEM, why)

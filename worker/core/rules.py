@@ -227,12 +227,12 @@ def _conditions(route: Route, prefix: str) -> Iterator[_Condition]:
     if route.smallest:
         yield _Condition(
             lambda held, event: _removed(event) or (held.size or 0) >= route.smallest,
-            f"the object is smaller than {route.smallest} bytes",
+            f"the object is smaller than {route.smallest} bytes, or of unknown size",
         )
     if (largest := route.largest) is not None:
         yield _Condition(
             lambda held, event: _removed(event) or (held.size is not None and held.size <= largest),
-            f"the object is larger than {largest} bytes",
+            f"the object is larger than {largest} bytes, or of unknown size",
         )
     if route.events:
         wanted = frozenset(route.events)
