@@ -22,7 +22,6 @@ routes:
     exclude: ["**/tmp/**", "*.part"]
     extensions: [mp4, .MOV]
     size: {min: 1KiB, max: 5GB}
-    events: [Put, Post, Copy, CompleteMultipartUpload]
     team: beta
     dataset: line
     storage: acme-media
@@ -49,6 +48,7 @@ routes:
     bucket: acme-seen
     glob: "**/*.{mp4,jpg}"
     exclude: "**/old/**"
+    events: [Put, Post, Copy, CompleteMultipartUpload]
     team: gamma
     dataset: {by: "{filename[:2]}", values: {"12": dataset-1, "13": dataset-2}, otherwise: s3-integration}
     storage: acme-seen

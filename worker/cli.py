@@ -90,7 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # A command is imported when it is asked for: `run` must not need what only the demo needs.
         command = import_module(f"worker.commands.{arguments.command}")
-        return int(command.main(arguments))
+        code = int(command.main(arguments))
+        sys.stdout.flush()  # so that a reader who has gone is noticed here
+        return code
     except SettingsError as error:
         return _complain(error.lines, USAGE)
     except OutsideError as error:

@@ -96,7 +96,11 @@ class Metrics:
         self.retries = counter("retries", "Items put back into their lane for another request.")
         self.splits = counter("splits", "Batches split because Darwin refused them as a whole.")
         self.lanes_paused = gauge("lanes_paused", "Lanes from which nothing is sent for now.")
-        self.tokens = gauge("tokens", "Requests that the quota allows at this moment.", "bucket")
+        self.tokens = gauge(
+            "tokens",
+            "Requests that the quota allows at this moment; of several keys, by the one that allows the fewest.",
+            "bucket",
+        )
         self.token_wait_seconds = histogram(
             "token_wait_seconds", "Time that a request waited for its token.", SECONDS, "bucket"
         )

@@ -99,8 +99,13 @@ class ChoosingFields(FieldsModel):
 class FramesFields(FieldsModel):
     """Where a video's frames lie in the bucket."""
 
-    high: Text = Field(description="A template of what the keys of the full frames begin with.")
-    low: Text | None = Field(None, description="A template of what the keys of the small frames begin with.")
+    high: Text = Field(
+        description="A template of what the keys of the full frames begin with; behind a *, of what they end with."
+    )
+    low: Text | None = Field(
+        None,
+        description="A template of what the keys of the small frames begin with; behind a *, of what they end with.",
+    )
     quiet: Duration = Field(60, description="All frames are there when none came or changed for so long.")
 
 
@@ -134,7 +139,8 @@ class TargetFields(FieldsModel):
     tags: Tags = Field([], description="Tags of the item: a list of them, or a mapping of tags to texts.")
     layout: Layout | None = Field(None, description="How the slots are laid out; without it, Darwin chooses.")
     metadata: dict[str, Json] = Field(
-        {}, description="Metadata of the item, in any shape that JSON has; its texts are templates."
+        {},
+        description="Metadata of the item, in any shape that JSON has; the texts right below it are templates.",
     )
     options: OptionsFields = Field(OptionsFields(), description="Options of the registration request.")
     thumbnail: Text | None = Field(
@@ -197,8 +203,8 @@ class TargetFields(FieldsModel):
 
     def route(self, team: str, types: Types) -> Route:
         """The route that these fields make, in *team* if they name no other."""
-        literal = isinstance(self.dataset, str) and not {"{", "}"} & set(self.dataset)
-        slug = self.dataset if literal and isinstance(self.dataset, str) else ""
+        dataset = value_of(self.dataset)
+        slug = dataset if isinstance(dataset, str) and not set("{}") & set(dataset) else ""
         return Route(
             OTHERWISE,
             Lane(self.team or team, slug, self.storage, options=self._options()),
@@ -206,7 +212,7 @@ class TargetFields(FieldsModel):
             type=self.type,
             types=types,
             on_existing=self.on_existing,
-            dataset=None if literal else value_of(self.dataset),
+            dataset=None if slug else dataset,
             item_name=self.item_name,
             slot=value_of(self.slot),
             fps=self.fps,

@@ -45,7 +45,11 @@ def line_of(text: str, contents: Mapping[str, bytes]) -> Line:
         key,
         event(bucket, key, content, facts.get("version")),
         content,
-        {name.removeprefix("metadata."): text for name, text in facts.items() if name.startswith("metadata.")},
+        {
+            name.removeprefix("metadata."): text
+            for name, text in facts.items()
+            if name.startswith("metadata.")
+        },
         {name.removeprefix("tags."): text for name, text in facts.items() if name.startswith("tags.")},
     )
     return Line(told, next((word for word in words if re.fullmatch("[a-z]+:[a-z_]+", word)), ""))

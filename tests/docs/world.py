@@ -16,7 +16,19 @@ from worker.core.claims import Entry, known
 from worker.core.darwin import Storage
 from worker.core.events import Notification, parse
 from worker.core.grouping import Member
-from worker.core.model import Identity, Item, Kind, Lane, Later, Mode, Notes, Outcome, Record, RecordId, S3Object
+from worker.core.model import (
+    Identity,
+    Item,
+    Kind,
+    Lane,
+    Later,
+    Mode,
+    Notes,
+    Outcome,
+    Record,
+    RecordId,
+    S3Object,
+)
 from worker.core.registration import ENDPOINTS, body_of
 from worker.core.routing import Draft, PartOf, Removal, Routes
 from worker.demo.twin import state
@@ -86,9 +98,7 @@ async def sent_for(routes: Routes, objects: Sequence[Told]) -> Sent:
     """What comes of the objects' events, all of them in the queue at once."""
     world = _World(routes)
     for told in objects:
-        world.objects.put(
-            told.key, told.content, bucket=told.bucket, metadata=told.metadata, tags=told.tags
-        )
+        world.objects.put(told.key, told.content, bucket=told.bucket, metadata=told.metadata, tags=told.tags)
     for told in objects:
         if told.event:
             await world.receive(told.event)

@@ -46,7 +46,12 @@ def test_a_fleet_shares_the_work_and_the_quota(cloud: Cloud, twin: Twin, start: 
     cloud.notify_queue()
     keys = [f"in/{n}.jpg" for n in range(100)]
     workers = fleet(
-        start, ledger, 2, WORKER_QUOTA__REQUESTS_PER_MINUTE=str(PER_MINUTE), WORKER_BATCH__MAX_ITEMS="5"
+        start,
+        ledger,
+        2,
+        WORKER_QUOTA__REQUESTS_PER_MINUTE=str(PER_MINUTE),
+        WORKER_BATCH__MAX_ITEMS="5",
+        WORKER_LIMITS__OPEN_RECORDS="20",  # or one of them may take all that there is
     )
     for worker in workers:
         worker.wait_until_ready()

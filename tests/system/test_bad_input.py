@@ -190,11 +190,13 @@ def test_a_storage_that_darwin_does_not_know_is_named_with_those_there_are(start
     assert "team acme has no storage 'prd' in Darwin (it has: prod)" in said
 
 
-def test_a_read_only_storage_is_refused(cloud: Cloud, start: Start) -> None:
+def test_a_read_only_storage_is_refused_where_no_route_says_what_it_needs(cloud: Cloud, start: Start) -> None:
     with running_twin(cloud.bucket, f"archive:{cloud.bucket}:old:ro") as twin:
-        said = complaint(start(DARWIN_BASE_URL=twin.url, WORKER_DARWIN__STORAGE="archive"), code=1)
-    assert "storage 'archive' is read-only in Darwin" in said
-    assert "Use a read-write storage." in said
+        said = complaint(start(DARWIN_BASE_URL=twin.url, WORKER_DARWIN__STORAGE="archive"), code=2)
+    assert said == (
+        "Route 'environment': storage 'archive' is read-only in Darwin, which then makes no thumbnail: say with `thumbnail` "
+        "where it lies, or use a read-write storage."
+    )
 
 
 def test_a_route_that_watches_the_place_where_darwin_writes_is_refused(cloud: Cloud, start: Start) -> None:

@@ -7,14 +7,13 @@ from collections.abc import Iterator
 from operator import itemgetter
 
 from worker.core.darwin import Storage
-from worker.core.model import ItemType, Mode, OnOverwrite
-from worker.core.naming import under
+from worker.core.forms import FLAT_SLOT, slots_of_layout
+from worker.core.model import ItemType, Mode, OnOverwrite, S3Object
+from worker.core.naming import normalise_path, under
 from worker.core.routes import Completeness, OnRemoved, Route
 from worker.core.routing import Routes, Storages
 from worker.core.rules import Rule
-from worker.core.templates import Chooser
-
-MULTI_PLANAR_SLOT = "0"
+from worker.core.templates import Chooser, Template
 
 
 def problems(routes: Routes) -> list[str]:
@@ -24,6 +23,7 @@ def problems(routes: Routes) -> list[str]:
         *(f"Route {rule.route.name!r}: {why}" for rule in routes.every_rule for why in _impossible(rule)),
         *(problem for route in routes.every_route for problem in _wrong_place(route, routes.storages)),
         *_never_reached(routes.rules),
+        *_parts_taken_by_event(routes.rules),
     ]
 
 
@@ -31,6 +31,8 @@ def cautions(routes: Routes) -> list[str]:
     """What these routes may be meant to do, and costs somebody who did not mean it: one sentence each."""
     return [
         *(caution for rule in routes.every_rule for caution in _flattened(rule)),
+        *(caution for rule in routes.every_rule for caution in _marker_beside(rule)),
+        *(caution for rule in routes.every_rule for caution in _own_thumbnails(rule)),
         *_one_name(routes.every_rule),
     ]
 
@@ -53,6 +55,7 @@ def _impossible(rule: Rule) -> Iterator[str]:
             yield "on_removed: archive needs a place that the key alone tells; a removed object has no metadata or tags."
     yield from _impossible_group(rule)
     yield from _impossible_layout(route)
+    yield from _impossible_frames(rule)
 
 
 def _impossible_form(route: Route) -> Iterator[str]:
@@ -63,7 +66,7 @@ def _impossible_form(route: Route) -> Iterator[str]:
     if route.extract_views:
         if route.type not in (None, ItemType.DICOM):
             yield f"extract_views is for DICOM, and the route's type is {route.type}."
-        if route.slot not in ("", MULTI_PLANAR_SLOT) or route.group is not None:
+        if route.slot not in ("", FLAT_SLOT) or route.group is not None:
             yield 'extract_views needs the file in slot "0", and one file per item: leave slot and group out.'
 
 
@@ -73,6 +76,8 @@ def _impossible_group(rule: Rule) -> Iterator[str]:
         return
     if rule.route.head:
         yield "head: a group is judged by a listing, which shows what is there; leave head out."
+    if rule.route.events:
+        yield "events: a group is judged by a listing, which shows no events; leave events out."
     if group.complete is Completeness.QUIET and group.quiet >= group.within:
         yield f"group: it can never be quiet for {group.quiet} seconds within {group.within}."
     if group.complete is not Completeness.SLOTS:
@@ -92,28 +97,31 @@ def _possible_slots(rule: Rule) -> set[str] | None:
     if isinstance(rule.slot, Chooser):
         table = rule.slot.table
         return {*table.values.values(), *([table.otherwise] if table.otherwise is not None else [])}
-    return None if rule.slot.names else {rule.slot.text or MULTI_PLANAR_SLOT}
+    return None if rule.slot.names else {rule.slot.text or FLAT_SLOT}
 
 
 def _impossible_layout(route: Route) -> Iterator[str]:
     """A layout names slots; where the route says which there are, it can name no others."""
-    named = _slots_of(route.layout.get("slots") or route.layout.get("slots_grid") or [])
+    named = slots_of_layout(route.layout)
     if route.group is not None:
         known = set(route.group.slots)
     else:
-        known = (
-            {route.slot or MULTI_PLANAR_SLOT}
-            if isinstance(route.slot, str) and "{" not in route.slot
-            else set()
-        )
+        known = {route.slot or FLAT_SLOT} if isinstance(route.slot, str) and "{" not in route.slot else set()
     if known and (strange := sorted(named - known)):
         yield f"layout names slot {strange[0]!r}, and the item has {', '.join(map(repr, sorted(known)))}."
 
 
-def _slots_of(value: object) -> set[str]:
-    if isinstance(value, list | tuple):
-        return {name for each in value for name in _slots_of(each)}
-    return {str(value)}
+def _impossible_frames(rule: Rule) -> Iterator[str]:
+    sidecars = rule.route.sidecars
+    if rule.sidecars is None or sidecars is None:
+        return
+    for name, frames in (("high", rule.sidecars.high), ("low", rule.sidecars.low)):
+        if frames is not None and not frames.beginning.ending:
+            yield (
+                f"frames.{name}: what the frames of gate.mp4 begin with, those of gate2.mp4 begin with too; end it with a slash."
+            )
+    if rule.sidecars.high is not None and sidecars.frames_quiet >= sidecars.within:
+        yield f"frames: they can never be unchanged for {sidecars.frames_quiet} seconds within {sidecars.within}."
 
 
 # -- a route and Darwin's storages ------------------------------------------------------------------------------------------
@@ -183,6 +191,26 @@ def _never_reached(rules: list[Rule]) -> Iterator[str]:
             taken.setdefault((later.bucket, rule.prefix), (position, later))
 
 
+def _parts_taken_by_event(rules: list[Rule]) -> Iterator[str]:
+    """Whether an earlier route would take a part by its event, no listing tells, and the group would never be complete."""
+    by_event = list[Rule]()
+    for rule in rules:
+        later = rule.route
+        if later.group is not None and (earlier := next((e for e in by_event if _may_share(e, rule)), None)):
+            yield (
+                f"Route {later.name!r} makes groups, whose parts route {earlier.route.name!r} before it may take by their "
+                f"events, which a listing does not show. Put {later.name!r} first."
+            )
+        if later.events:
+            by_event.append(rule)
+
+
+def _may_share(one: Rule, other: Rule) -> bool:
+    """Whether bucket and prefix leave keys to both."""
+    buckets = {one.route.bucket, other.route.bucket}
+    return (len(buckets) == 1 or None in buckets) and _may_meet(one.prefix, other.prefix)
+
+
 def _prefixes(prefix: str) -> list[str]:
     """The empty one, and all that end with a slash of *prefix*, which ends with one."""
     return ["", *(prefix[: slash.end()] for slash in re.finditer("/", prefix))]
@@ -218,6 +246,30 @@ def _flattened(rule: Rule) -> Iterator[str]:
     )
 
 
+def _marker_beside(rule: Rule) -> Iterator[str]:
+    """The marker of a group is mostly meant to lie in its folder."""
+    if rule.by is not None and rule.marker and not rule.by.ending and not rule.marker.startswith("/"):
+        yield (
+            f"Route {rule.route.name!r} looks for {rule.by.text}{rule.marker}, without a slash between them. End `by` with a "
+            f"slash if {rule.marker} lies in the group's folder."
+        )
+
+
+def _own_thumbnails(rule: Rule) -> Iterator[str]:
+    """Each would wait for a thumbnail of its own."""
+    if rule.sidecars is None:
+        return
+    ext = next(iter(rule.route.extensions), "png").strip(".")
+    values = rule.values_of_key("", f"{rule.prefix}a/b.{ext}") | dict.fromkeys(rule.named, "c")
+    size = rule.route.largest if rule.route.largest is not None else rule.route.smallest
+    thumbnail = S3Object(rule.route.bucket or "", rule.sidecars.thumbnail.render(values), size=size)
+    if rule.takes(thumbnail) is not None:
+        yield (
+            f"Route {rule.route.name!r} takes its own thumbnails, such as {thumbnail.key!r}, and waits for a thumbnail of each. "
+            "Exclude them, or keep them elsewhere."
+        )
+
+
 def _one_name(rules: list[Rule]) -> Iterator[str]:
     """Pairs of routes, such that of any two that can give one name one at least is in a pair: all pairs of a thousand routes
     would be half a million sentences.
@@ -226,7 +278,7 @@ def _one_name(rules: list[Rule]) -> Iterator[str]:
     for position, rule in enumerate(rules):
         for dataset in _datasets(rule):
             place = rule.route.lane.team, dataset
-            by_dataset.setdefault(place, []).append((rule.path.beginning, position))
+            by_dataset.setdefault(place, []).append(("/" + rule.path.beginning.lstrip("/"), position))
     pairs = {pair for places in by_dataset.values() for pair in _meeting(rules, sorted(places))}
     for first, second in sorted(pairs):
         yield (
@@ -251,8 +303,16 @@ def _may_be_one(one: Rule, other: Rule) -> bool:
     return (
         _may_meet(one.name.beginning, other.name.beginning)
         and _may_meet(one.name.ending[::-1], other.name.ending[::-1])
+        and not _other_paths(one.path, other.path)
         and not _told_apart(one.route, other.route)
     )
+
+
+def _other_paths(one: Template, other: Template) -> bool:
+    """Whether both are literal, and differ."""
+    if one.names or other.names:
+        return False
+    return normalise_path(one.beginning) != normalise_path(other.beginning)
 
 
 def _datasets(rule: Rule) -> frozenset[str]:

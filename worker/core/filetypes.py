@@ -22,6 +22,9 @@ _KNOWN: dict[ItemType | None, str] = {
     None: "ndpi mrxs rvg bpm",
 }
 
+_MOST_DOTS = 16
+"""No extension has more; of NIfTI's, ``nii.gz``, one dot is its own and one stands before it."""
+
 KNOWN: Types = MappingProxyType(
     {extension: type_ for type_, line in _KNOWN.items() for extension in line.split()}
 )
@@ -69,6 +72,10 @@ def extension_of(name: str, types: Types = KNOWN) -> str:
 
 
 def _known_extension(lowered: str, types: Types) -> str | None:
-    # By the few extensions and not by the name's many dots: whoever uploads chooses those.
-    fitting = [extension for extension in types if lowered.endswith("." + extension)]
-    return max(fitting, key=len, default=None)
+    # Whoever uploads chooses how many dots a name has.
+    _, *endings = lowered.rsplit(".", _MOST_DOTS)
+    for first in range(len(endings)):
+        extension = ".".join(endings[first:])
+        if extension in types:
+            return extension
+    return None

@@ -6,6 +6,7 @@ deterministic (law 8), and so are all other fields: the same object makes the sa
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from worker.core import filetypes
 from worker.core.filetypes import Unsupported
@@ -62,7 +63,7 @@ def item_of(rule: Rule, held: S3Object, lane: Lane, file: FileDraft) -> Item:
     """The item of one object. Raises :class:`CannotBe`."""
     slot = _slot(rule, file)
     item = _named(rule, held, lane, file.values)
-    fields = _item_fields(rule, file.values)
+    fields = _item_fields(rule, file.values, [slot])
     if rule.route.slot or rule.route.extract_views:
         return replace(item, slots=(slot,), fields=fields)
     return replace(item, type=slot.type, fields={**slot.fields, **fields})
@@ -75,7 +76,7 @@ def item_of_parts(
     slots = tuple(_slot(rule, file) for file in files)
     _check_shared(rule, slots)
     item = _named(rule, stand_in, lane, values)
-    return replace(item, grouped=True, slots=slots, fields=_item_fields(rule, values))
+    return replace(item, grouped=True, slots=slots, fields=_item_fields(rule, values, slots))
 
 
 def item_of_manifest(
@@ -93,11 +94,11 @@ def item_of_manifest(
     for told, file in zip(manifest.slots, files, strict=True):
         as_route = _slot(rule, file, told.slot, told.type)
         slots.append(replace(as_route, fields={**as_route.fields, **told.fields}))
+        _check_fields(rule, slots[-1])
     _check_shared(rule, slots)
     item = _named(rule, stand_in, lane, values, manifest.path, manifest.name)
-    return replace(
-        item, grouped=True, slots=tuple(slots), fields={**_item_fields(rule, values), **manifest.fields}
-    )
+    fields = _item_fields(rule, values, slots, manifest.fields)
+    return replace(item, grouped=True, slots=tuple(slots), fields=fields)
 
 
 def type_of(rule: Rule, key: str) -> ItemType | None:
@@ -171,11 +172,12 @@ def _named(
 
 
 def _versioned(rule: Rule, held: S3Object, values: Mapping[str, str], name: str) -> str:
-    """The name of a new version. The version is told by S3's id of it, or else by its content."""
-    version = held.version or (held.etag or "")[:_VERSION_CHARACTERS]
+    """The name of a new version. The version is told by S3's id of it, which is any text, or else by its content."""
+    version = (held.version or (held.etag or "")[:_VERSION_CHARACTERS]).replace("/", "_")
     if rule.versioned is None:
-        stem, dot, ext = name.rpartition(".")
-        versioned = f"{stem} ({version}).{ext}" if stem and dot else f"{name} ({version})"
+        ext = filetypes.extension_of(name, rule.types)
+        stem = name[: -len(ext) - 1]
+        versioned = f"{stem} ({version}).{ext}" if stem and ext else f"{name} ({version})"
     else:
         versioned = _rendered(rule, rule.versioned, {**values, VERSION: version})
     _check(rule, why_no_name(versioned))
@@ -212,7 +214,10 @@ def _fields(rule: Rule, file: FileDraft, of_type: ItemType | None) -> Fields:
     return {**fields, **file.fields}
 
 
-def _item_fields(rule: Rule, values: Mapping[str, str]) -> Fields:
+def _item_fields(
+    rule: Rule, values: Mapping[str, str], slots: Sequence[Slot], told: Fields = MappingProxyType({})
+) -> Fields:
+    """*told*: what a manifest says in place of the route."""
     route = rule.route
     fields = dict[str, object]()
     tags = [_rendered(rule, template, values) for template in rule.tags]
@@ -224,7 +229,37 @@ def _item_fields(rule: Rule, values: Mapping[str, str]) -> Fields:
         fields["tags"] = tags
     if route.layout:
         fields["layout"] = dict(route.layout)
+    fields |= told
+    strange = sorted(slots_of_layout(fields.get("layout")) - {slot.name for slot in slots})
+    if strange:
+        raise rejected(
+            rule, Reason.INVALID_ITEM, f"The layout names slot {strange[0]!r}, which the item does not have."
+        )
     return fields
+
+
+def slots_of_layout(layout: object) -> set[str]:
+    """The slots that a layout of any version names (darwin-api.md section 1.9)."""
+    if not isinstance(layout, Mapping):
+        return set()
+    return _words_in(layout.get("slots") or layout.get("slots_grid") or [])
+
+
+def _words_in(value: object) -> set[str]:
+    if isinstance(value, list | tuple):
+        return {name for each in value for name in _words_in(each)}
+    return {str(value)}
+
+
+def _check_fields(rule: Rule, slot: Slot) -> None:
+    """What a manifest says must be right for the file's type (darwin-api.md section 1.4)."""
+    if "fps" in slot.fields and slot.type is not ItemType.VIDEO:
+        _check(rule, f"The manifest gives fps for {slot.key!r}, and fps is for videos.")
+    if "extract_views" in slot.fields and (slot.type is not ItemType.DICOM or slot.name != FLAT_SLOT):
+        why = (
+            f"The manifest has views extracted of {slot.key!r}, and that is for DICOM in slot {FLAT_SLOT!r}."
+        )
+        _check(rule, why)
 
 
 def _check_shared(rule: Rule, slots: Sequence[Slot]) -> None:

@@ -86,11 +86,8 @@ class TeamLanes:
         """Let go of lanes that hold nothing and came with an item: at once where they are paused, for then nobody asks any
         more whether they still are, and else when they are too many.
         """
-        idle = [
-            lane
-            for lane, backlog in self.lanes.items()
-            if lane not in self._declared and not backlog.held and not backlog.under_way
-        ]
+        others = [(lane, backlog) for lane, backlog in self.lanes.items() if lane not in self._declared]
+        idle = [lane for lane, backlog in others if not backlog.held and not backlog.under_way]
         gone = [lane for lane in idle if len(idle) > KEPT_IDLE or self.lanes[lane].pause is not None]
         for lane in gone:
             del self.lanes[lane]

@@ -52,8 +52,8 @@ class Group:
 class Sidecars:
     """What lies in the bucket already for an item of a read-only storage; templates of keys.
 
-    *thumbnail*: the small picture. *frames_high*, *frames_low*: what the keys of a video's frames begin with; all of them are
-    there when none came or changed for *frames_quiet* seconds. *width* and *height* as templates; without them they are
+    *thumbnail*: the small picture. *frames_high*, *frames_low*: what the keys of a video's frames begin with and, behind a
+    ``*``, end with; all of them are there when none came or changed for *frames_quiet* seconds. *width* and *height* as templates; without them they are
     read from the picture itself. What is not there *within* so many seconds after the object is dead-lettered.
     """
 

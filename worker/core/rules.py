@@ -78,6 +78,7 @@ class Rule:
             if isinstance(text, str)
         }
         self.sidecars = None if route.sidecars is None else ReadySidecars(route.sidecars, of_part)
+        self._tells_extension = bool({"stem", "ext"} & self._every_name)
         self.marker = (route.group.marker or route.group.manifest) if route.group else ""
 
     def takes(self, held: S3Object, event: str = "") -> Mapping[str, str] | None:
@@ -136,6 +137,8 @@ class Rule:
 
     def values_of_key(self, bucket: str, key: str) -> dict[str, str]:
         folder, _, filename = below(self.prefix, key).rpartition("/")
+        if not self._tells_extension:
+            return {"bucket": bucket, "key": key, "folder": folder, "filename": filename}
         ext = filetypes.extension_of(filename, self.types)
         stem = filename[: -len(ext) - 1] if ext else filename
         return {
@@ -165,6 +168,11 @@ class Rule:
         of_sidecars = () if self.sidecars is None else (self.sidecars.width, self.sidecars.height)
         return self.asked_of_item | _names_of((self.slot, *self.metadata.values(), *of_sidecars))
 
+    @property
+    def _every_name(self) -> frozenset[str]:
+        of_keys = () if self.sidecars is None else self.sidecars.of_keys
+        return self._asked | _names_of((self.by, *of_keys))
+
 
 def _names_of(templates: Iterable[Template | Chooser | None]) -> frozenset[str]:
     return frozenset().union(*(template.names for template in templates if template is not None))
@@ -177,14 +185,28 @@ class ReadySidecars:
         self.thumbnail = _template("thumbnail", sidecars.thumbnail, allowed)
         self.width = _optional("width", sidecars.width, allowed | OF_OBJECTS)
         self.height = _optional("height", sidecars.height, allowed | OF_OBJECTS)
-        self.high = _optional("frames.high", sidecars.frames_high, allowed)
-        self.low = _optional("frames.low", sidecars.frames_low, allowed)
-        folders = [template for template in (self.high, self.low) if template is not None]
-        patterns = [_pattern(self.thumbnail)] + [f"{_pattern(template)}.*" for template in folders]
+        high, low = sidecars.frames_high, sidecars.frames_low
+        self.high = None if high is None else ReadyFrames("frames.high", high, allowed)
+        self.low = None if low is None else ReadyFrames("frames.low", low, allowed)
+        frames = [each for each in (self.high, self.low) if each is not None]
+        self.of_keys = (self.thumbnail, *(text for each in frames for text in (each.beginning, each.ending)))
+        patterns = [_pattern(self.thumbnail)]
+        patterns += [f"{_pattern(each.beginning)}.*{_pattern(each.ending)}" for each in frames]
         _, self._groups_of = compile_regex("|".join(patterns))
 
     def own(self, key: str) -> bool:
         return self._groups_of(key) is not None
+
+
+class ReadyFrames:
+    """Templates of what the keys of frames begin with and, behind the ``*`` if there is one, end with."""
+
+    def __init__(self, field: str, text: str, allowed: frozenset[str]) -> None:
+        beginning, star, ending = text.partition("*")
+        if "*" in ending or (star and not beginning):
+            raise FieldError(field, "a * may stand in it once, behind what the keys of the frames begin with")
+        self.beginning = _template(field, beginning, allowed)
+        self.ending = _template(field, ending, allowed)
 
 
 def _pattern(template: Template) -> str:

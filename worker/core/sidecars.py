@@ -12,7 +12,7 @@ from worker.core.model import ItemType, Kind, Later, Notes, Outcome, Reason
 from worker.core.naming import why_no_key
 from worker.core.objects import Head, Listed
 from worker.core.pictures import size_of
-from worker.core.rules import ReadySidecars, Rule
+from worker.core.rules import ReadyFrames, ReadySidecars, Rule
 from worker.core.shares import LONGEST_DELAY
 from worker.core.templates import NoValue, Template
 
@@ -30,7 +30,8 @@ _T = TypeVar("_T")
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """What to ask S3 of an object *key*: its HEAD, its tags; its thumbnail; its own first bytes, or the frames below
-    *high* and *low* and the first bytes of the first one. None and False ask for nothing.
+    *high* and *low* and the first bytes of the first one. None and False ask for nothing. Of what is below, the keys that
+    end with *high_ending* and *low_ending* are frames.
     """
 
     key: str
@@ -40,12 +41,14 @@ class Wanted:
     picture: bool = False
     high: str | None = None
     low: str | None = None
+    high_ending: str = ""
+    low_ending: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
     """The answers, each None where it was not asked for or is not there. *picture*: the first bytes of the object, or of
-    the first of the frames *high*.
+    the frame that :func:`first_frame` names.
     """
 
     head: Head | None = None
@@ -84,9 +87,16 @@ def wanted(rule: Rule, key: str, values: Mapping[str, str], of_type: ItemType | 
     if sidecars.high is None:
         why = f"A read-only storage takes a {of_type} only with its frames, and the route names no folder of them."
         raise rejected(rule, Reason.UNSUPPORTED_TYPE, why)
-    high = _key(rule, "frames.high", sidecars.high, values)
-    low = None if sidecars.low is None else _key(rule, "frames.low", sidecars.low, values)
-    return Wanted(key, asked.head, asked.tags, thumbnail, picture=measured, high=high, low=low)
+    high, high_ending = _frames(rule, "frames.high", sidecars.high, values)
+    low, low_ending = None, ""
+    if sidecars.low is not None:
+        low, low_ending = _frames(rule, "frames.low", sidecars.low, values)
+    return Wanted(key, asked.head, asked.tags, thumbnail, measured, high, low, high_ending, low_ending)
+
+
+def first_frame(asked: Wanted, listed: Sequence[Listed]) -> str | None:
+    """The key of the first of the frames *high*, of which *listed* is what lies below it; None where there is none yet."""
+    return next(iter(_in_order(listed, asked.high_ending)), None)
 
 
 def draft(
@@ -108,7 +118,7 @@ def draft(
     if facts.thumbnail is None:
         raise Absent(f"the thumbnail {asked.thumbnail}")
     fields: dict[str, object] = {"storage_thumbnail_key": asked.thumbnail}
-    if asked.high is not None and not any(frame.size for frame in facts.high):
+    if asked.high is not None and first_frame(asked, facts.high) is None:
         raise Absent(f"a frame below {asked.high}")
     width, height = _size(rule, rule.sidecars, told, facts)
     if asked.high is None:
@@ -185,12 +195,10 @@ def _sections(rule: Rule, asked: Wanted, facts: Facts, width: int, height: int) 
     """One per frame, numbered from 1, in the order of the frames' keys, numbers in them by their size. All frames of a
     video have one size.
     """
-    high, low = (
-        sorted((each.key for each in frames if each.size), key=natural) for frames in (facts.high, facts.low)
-    )
-    if len(high) > MAX_PARTS:
+    if max(len(facts.high), len(facts.low)) > MAX_PARTS:
         why = f"More than {MAX_PARTS} frames lie below {asked.high}, more than one request should carry."
         raise blocked(rule, Reason.TOO_MANY_PARTS, why)
+    high, low = _in_order(facts.high, asked.high_ending), _in_order(facts.low, asked.low_ending)
     if asked.low is not None and len(low) != len(high):
         raise Absent(f"one frame below {asked.low} ({len(low)}) for each below {asked.high} ({len(high)})")
     return [
@@ -203,6 +211,14 @@ def _sections(rule: Rule, asked: Wanted, facts: Facts, width: int, height: int) 
         }
         for index, key in enumerate(high, 1)
     ]
+
+
+def _in_order(listed: Sequence[Listed], ending: str) -> list[str]:
+    return sorted((each.key for each in listed if each.size and each.key.endswith(ending)), key=natural)
+
+
+def _frames(rule: Rule, what: str, frames: ReadyFrames, values: Mapping[str, str]) -> tuple[str, str]:
+    return _key(rule, what, frames.beginning, values), _rendered(rule, frames.ending, values)
 
 
 def _key(rule: Rule, what: str, template: Template, values: Mapping[str, str]) -> str:
