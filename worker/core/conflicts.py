@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from operator import itemgetter
 
 from worker.core.darwin import Storage
+from worker.core.destinations import destinations
 from worker.core.forms import FLAT_SLOT, slots_of_layout
 from worker.core.model import ItemType, Mode, OnOverwrite, S3Object
 from worker.core.naming import normalise_path, under
@@ -276,8 +277,8 @@ def _one_name(rules: list[Rule]) -> Iterator[str]:
     """
     by_dataset: dict[tuple[str, str], list[tuple[str, int]]] = {}
     for position, rule in enumerate(rules):
-        for dataset in _datasets(rule):
-            place = rule.route.lane.team, dataset
+        for lane in destinations(rule.route):
+            place = lane.team, lane.dataset
             by_dataset.setdefault(place, []).append(("/" + rule.path.beginning.lstrip("/"), position))
     pairs = {pair for places in by_dataset.values() for pair in _meeting(rules, sorted(places))}
     for first, second in sorted(pairs):
@@ -313,16 +314,6 @@ def _other_paths(one: Template, other: Template) -> bool:
     if one.names or other.names:
         return False
     return normalise_path(one.beginning) != normalise_path(other.beginning)
-
-
-def _datasets(rule: Rule) -> frozenset[str]:
-    """The datasets that the routes file names; one that depends on the object meets no other."""
-    if isinstance(rule.dataset, Chooser):
-        table = rule.dataset.table
-        return frozenset(
-            [*table.values.values(), *([table.otherwise] if table.otherwise is not None else [])]
-        )
-    return frozenset([rule.route.lane.dataset]) if rule.dataset is None else frozenset()
 
 
 def _may_meet(one: str, other: str) -> bool:

@@ -24,7 +24,6 @@ from worker.core.model import (
     Slot,
 )
 from worker.core.naming import normalise_path, why_no_key, why_no_name, why_no_path, why_no_word
-from worker.core.routes import Route
 from worker.core.rules import VERSION, Rule
 from worker.core.templates import Chooser, NoValue, Template
 
@@ -62,11 +61,11 @@ def blocked(rule: Rule, reason: Reason, why: str) -> CannotBe:
 def item_of(rule: Rule, held: S3Object, lane: Lane, file: FileDraft) -> Item:
     """The item of one object. Raises :class:`CannotBe`."""
     slot = _slot(rule, file)
-    item = _named(rule, held, lane, file.values)
+    place = place_of(rule, file.values)
     fields = _item_fields(rule, file.values, [slot])
     if rule.route.slot or rule.route.extract_views:
-        return replace(item, slots=(slot,), fields=fields)
-    return replace(item, type=slot.type, fields={**slot.fields, **fields})
+        return _item(rule, held, lane, file.values, place, slots=(slot,), fields=fields)
+    return _item(rule, held, lane, file.values, place, of_type=slot.type, fields={**slot.fields, **fields})
 
 
 def item_of_parts(
@@ -75,8 +74,10 @@ def item_of_parts(
     """The item of a group: *values* are what its item-level templates are told. Raises :class:`CannotBe`."""
     slots = tuple(_slot(rule, file) for file in files)
     _check_shared(rule, slots)
-    item = _named(rule, stand_in, lane, values)
-    return replace(item, grouped=True, slots=slots, fields=_item_fields(rule, values, slots))
+    fields = _item_fields(rule, values, slots)
+    return _item(
+        rule, stand_in, lane, values, place_of(rule, values), slots=slots, fields=fields, grouped=True
+    )
 
 
 def item_of_manifest(
@@ -96,9 +97,9 @@ def item_of_manifest(
         slots.append(replace(as_route, fields={**as_route.fields, **told.fields}))
         _check_fields(rule, slots[-1])
     _check_shared(rule, slots)
-    item = _named(rule, stand_in, lane, values, manifest.path, manifest.name)
+    place = place_of(rule, values, manifest.path, manifest.name)
     fields = _item_fields(rule, values, slots, manifest.fields)
-    return replace(item, grouped=True, slots=tuple(slots), fields=fields)
+    return _item(rule, stand_in, lane, values, place, slots=tuple(slots), fields=fields, grouped=True)
 
 
 def type_of(rule: Rule, key: str) -> ItemType | None:
@@ -148,26 +149,36 @@ def dataset_of(rule: Rule, values: Mapping[str, str]) -> str:
 # -- its parts ----------------------------------------------------------------------------------------------------------
 
 
-def _named(
+def _item(
     rule: Rule,
     held: S3Object,
     lane: Lane,
     values: Mapping[str, str],
-    path: str | None = None,
-    name: str | None = None,
+    place: tuple[str, str],
+    *,
+    fields: Fields,
+    of_type: ItemType | None = None,
+    slots: tuple[Slot, ...] = (),
+    grouped: bool = False,
 ) -> Item:
     route = rule.route
-    path, name = place_of(rule, values, path, name)
+    path, name = place
+    versioned = route.on_overwrite is OnOverwrite.REGISTER
     return Item(
-        replace(lane, dataset=dataset_of(rule, values)),
+        lane if rule.dataset is None else replace(lane, dataset=dataset_of(rule, values)),
         path,
         name,
         held,
         route.name,
-        on_existing=route.on_existing,
-        label="" if is_literal(route) else route.name,
+        of_type,
+        route.on_existing,
+        slots,
+        fields,
+        grouped,
+        # Metrics name a dataset only where the routes file does (law 9).
+        label=route.name if isinstance(rule.dataset, Template) else "",
         on_overwrite=route.on_overwrite,
-        versioned=_versioned(rule, held, values, name) if route.on_overwrite is OnOverwrite.REGISTER else "",
+        versioned=_versioned(rule, held, values, name) if versioned else "",
     )
 
 
@@ -230,8 +241,8 @@ def _item_fields(
     if route.layout:
         fields["layout"] = dict(route.layout)
     fields |= told
-    strange = sorted(slots_of_layout(fields.get("layout")) - {slot.name for slot in slots})
-    if strange:
+    layout = fields.get("layout")
+    if layout and (strange := sorted(slots_of_layout(layout) - {slot.name for slot in slots})):
         raise rejected(
             rule, Reason.INVALID_ITEM, f"The layout names slot {strange[0]!r}, which the item does not have."
         )
@@ -285,8 +296,3 @@ def _rendered(rule: Rule, template: Template | Chooser, values: Mapping[str, str
 def _check(rule: Rule, why: str | None) -> None:
     if why is not None:
         raise rejected(rule, Reason.INVALID_ITEM, why)
-
-
-def is_literal(route: Route) -> bool:
-    """Whether the routes file names every dataset that the route registers in."""
-    return not isinstance(route.dataset, str)

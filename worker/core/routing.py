@@ -114,11 +114,10 @@ class Routes:
         lane = self._lane(rule, held)
         if found.marks is not None:
             return PartOf(GroupOf(rule, held.bucket, rule.prefix + found.marks), lane)
-        why = why_no_key(held.key)
-        if why is not None:
-            raise rejected(rule, Reason.INVALID_KEY, why)
         values = rule.values(held, found.groups)
         if rule.route.group is not None:
+            if why := why_no_key(held.key):
+                raise rejected(rule, Reason.INVALID_KEY, why)
             return PartOf(GroupOf(rule, held.bucket, rule.prefix + _beginning(rule, held, values)), lane)
         if rule.sidecars is not None or rule.route.head or rule.asks_metadata or rule.asks_tags:
             return Draft(rule, held, lane, values)
