@@ -90,9 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         # A command is imported when it is asked for: `run` must not need what only the demo needs.
         command = import_module(f"worker.commands.{arguments.command}")
-        code = int(command.main(arguments))
-        sys.stdout.flush()  # so that a reader who has gone is noticed here
-        return code
+        return _flushed(int(command.main(arguments)))
     except SettingsError as error:
         return _complain(error.lines, USAGE)
     except OutsideError as error:
@@ -112,6 +110,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return OUTSIDE
     except KeyboardInterrupt:
         return BROKEN_OFF
+
+
+def _flushed(code: int) -> int:
+    """A reader who has gone is to be noticed here, and not when the interpreter ends."""
+    sys.stdout.flush()
+    return code
 
 
 def _leaves(group: ExceptionGroup[Exception]) -> Iterator[Exception]:

@@ -20,7 +20,10 @@ PEERS = ROOT / ".venv-peers"
 SCRIPT = Path(__file__).with_name("register_with_darwin_py.py")
 
 READ_ONLY = "archive"
-"""The name of the storage that is not to be written to; that of the other one is STORAGE."""
+"""The name of the storage that is not to be written to; that of the usual one is STORAGE."""
+
+NAMED = "Night Shift"
+"""The name of a storage whose slug is another word: ``night-shift``."""
 
 SECONDS = 60.0
 """For all calls together; two are usual."""
@@ -64,13 +67,15 @@ class _Record:
 
 
 def carried_out(calls: Mapping[str, Call]) -> dict[str, Done]:
-    """What came of each call, on a twin of their own with dataset DATASET and both storages. Raises AssertionError where
+    """What came of each call, on a twin of their own with dataset DATASET and the storages. Raises AssertionError where
     darwin-py is not installed or fails by itself, and TimeoutExpired.
     """
     assert (PEERS / "ready").exists(), "darwin-py is not installed: run `make .venv-peers/ready`"
     record = _Record()
     with (
-        running_twin("acme-media", f"{READ_ONLY}:acme-archive:thumbs:ro") as twin,
+        running_twin(
+            "acme-media", f"{READ_ONLY}:acme-archive:thumbs:ro", f"{NAMED}:acme-night:thumbs"
+        ) as twin,
         proxy.running_proxy(twin.url) as between,
     ):
         between.instead = record.note
