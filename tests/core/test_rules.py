@@ -149,8 +149,6 @@ def test_the_named_groups_of_the_regular_expression_are_told() -> None:
         "key": "in/s1/front.mp4",
         "folder": "s1",
         "filename": "front.mp4",
-        "stem": "front",
-        "ext": "mp4",
         "scene": "s1",
         "cam": "front",
     }
@@ -178,7 +176,7 @@ def test_templates_are_told_the_parts_of_the_key_below_the_prefix(
     prefix: str, key: str, folder: str, filename: str, stem: str, ext: str
 ) -> None:
     """The extension is the longest one that is known, the route's own among them, or what follows the last dot."""
-    ready = rule(prefix=prefix, types={"ome.tif": ItemType.IMAGE})
+    ready = rule(prefix=prefix, types={"ome.tif": ItemType.IMAGE}, item_name="{stem}.{ext}")
     assert ready.values(held(key), {}) == {
         "bucket": "acme-media",
         "key": key,

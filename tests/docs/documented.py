@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from urllib.parse import unquote_plus
 
 from tests.docs.world import Told
-from tests.fakes.objects import NOTHING
 from worker.core.model import Mode
 
 Json = Mapping[str, object]
 
 BUCKET = "your-s3-bucket-name"
+HERE = {"dataset_slug": "your-dataset-slug-here", "storage_slug": "your-storage-bucket-name-here"}
+INTAKE = {"dataset_slug": "intake", "storage_slug": "acme-prod-media"}
 
 
 @dataclass(frozen=True)
@@ -20,13 +21,10 @@ class Put:
 
     key: str
     content: bytes = b"x"
-    metadata: Mapping[str, str] = NOTHING
 
     @property
     def told(self) -> Told:
-        return Told(
-            BUCKET, unquote_plus(self.key), message(self.key, len(self.content)), self.content, self.metadata
-        )
+        return Told(BUCKET, unquote_plus(self.key), message(self.key, len(self.content)), self.content)
 
 
 @dataclass(frozen=True)

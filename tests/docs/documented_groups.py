@@ -2,8 +2,7 @@
 files, for read-write storages.
 """
 
-from tests.docs.documented import Documented, puts
-from tests.docs.documented_read_write import HERE, INTAKE
+from tests.docs.documented import HERE, INTAKE, Documented, puts
 
 SERIES = [
     {

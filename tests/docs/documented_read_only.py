@@ -2,8 +2,7 @@
 (seed 003), and section 1.7 of darwin-api.md.
 """
 
-from tests.docs.documented import Documented, Put, puts
-from tests.docs.documented_read_write import HERE
+from tests.docs.documented import HERE, Documented, Put, puts
 from tests.docs.world import picture
 from worker.core.model import Mode
 
@@ -39,15 +38,12 @@ READ_ONLY = [
     ),
     Documented(
         "seed 001, Read-Only Registration, Registering files in Multiple Slots",
-        # The files of the item lie in two folders, so all that lies in the bucket is one group.
         """
         routes:
           - name: cars
-            regex: "(?P<all>)(?:car_folder|video_folder)/[^/]+"
+            regex: "(?P<item>[^/]+)/(?:car_folder|video_folder)/[^/]+"
             dataset: your-dataset-slug-here
             storage: your-storage-bucket-name-here
-            path: /
-            item_name: cars
             slot:
               by: "{filename}"
               values: {car_1.png: "0", car_2.png: "1", car_video.mp4: "2"}
@@ -56,18 +52,18 @@ READ_ONLY = [
               high: "video_folder/{stem}/frame_*_hq.png"
               low: "video_folder/{stem}/frame_*_lq.png"
             group:
-              by: "{all}"
+              by: "{item}/"
               complete: {slots: ["0", "1", "2"]}
         """,
         [
-            Put("car_folder/car_1.png", picture(1920, 1080)),
-            Put("car_folder/car_2.png", picture(1920, 1080)),
+            Put("cars/car_folder/car_1.png", picture(1920, 1080)),
+            Put("cars/car_folder/car_2.png", picture(1920, 1080)),
             *puts("thumbnails/car_1_thumbnail.png", "thumbnails/car_2_thumbnail.png"),
             Put("video_folder/car_video/frame_1_hq.png", picture(1920, 1080)),
             Put("video_folder/car_video/frame_1_lq.png", picture(480, 270)),
             Put("video_folder/car_video/frame_2_hq.png", picture(1920, 1080)),
             Put("video_folder/car_video/frame_2_lq.png", picture(480, 270)),
-            *puts("thumbnails/car_video_thumbnail.png", "video_folder/car_video.mp4"),
+            *puts("thumbnails/car_video_thumbnail.png", "cars/video_folder/car_video.mp4"),
         ],
         [
             {
@@ -78,7 +74,7 @@ READ_ONLY = [
                             {
                                 "slot_name": "0",
                                 "type": "image",
-                                "storage_key": "car_folder/car_1.png",
+                                "storage_key": "cars/car_folder/car_1.png",
                                 "storage_thumbnail_key": "thumbnails/car_1_thumbnail.png",
                                 "height": 1080,
                                 "width": 1920,
@@ -87,7 +83,7 @@ READ_ONLY = [
                             {
                                 "slot_name": "1",
                                 "type": "image",
-                                "storage_key": "car_folder/car_2.png",
+                                "storage_key": "cars/car_folder/car_2.png",
                                 "storage_thumbnail_key": "thumbnails/car_2_thumbnail.png",
                                 "height": 1080,
                                 "width": 1920,
@@ -96,7 +92,7 @@ READ_ONLY = [
                             {
                                 "slot_name": "2",
                                 "type": "video",
-                                "storage_key": "video_folder/car_video.mp4",
+                                "storage_key": "cars/video_folder/car_video.mp4",
                                 "storage_thumbnail_key": "thumbnails/car_video_thumbnail.png",
                                 "file_name": "car_video.mp4",
                                 "sections": [
@@ -177,6 +173,7 @@ READ_ONLY = [
                 **HERE,
             }
         ],
+        "`storage_key`: the files lie below a folder of the item's, for keys without a common beginning make no group. "
         "`file_name` is the last part of the key, as the page itself asks; its sample says cars.mp4 of car_video.mp4.",
         Mode.READ_ONLY,
     ),

@@ -14,12 +14,13 @@ from tests.docs.documented import BUCKET, Documented
 from tests.docs.documented_groups import GROUPS
 from tests.docs.documented_read_only import READ_ONLY
 from tests.docs.documented_read_write import READ_WRITE
+from tests.docs.documented_sections import SECTIONS
 from tests.docs.world import Request, assert_taken, needless, routes_of, sent_for
 from worker.core.model import Mode
 
 pytestmark = pytest.mark.looptime
 
-ROWS = [*READ_WRITE, *GROUPS, *READ_ONLY]
+ROWS = [*READ_WRITE, *SECTIONS, *GROUPS, *READ_ONLY]
 ENDPOINTS = {Mode.READ_WRITE: "register_existing", Mode.READ_ONLY: "register_existing_readonly"}
 
 

@@ -89,7 +89,7 @@ def routes_of(file: Path, text: str, bucket: str, is_readonly: Callable[[str], b
     storages: dict[str, dict[str, Storage]] = {}
     for route in every_route(wanted):
         lane, mode = route.lane, Mode.READ_ONLY if is_readonly(route.lane.storage) else Mode.READ_WRITE
-        held = Storage(lane.storage, lane.storage, mode, "aws", route.bucket or bucket, "darwin-own")
+        held = Storage(lane.storage, lane.storage, mode, "aws", route.bucket or bucket, "darwin")
         storages.setdefault(lane.team, {})[lane.storage] = held
     return with_storages(wanted, {team: list(held.values()) for team, held in storages.items()})
 

@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
-from typing import Any, NoReturn
 from urllib.parse import quote_plus, unquote_plus
 
 from worker.core.model import Record, S3Object
+from worker.core.strict_json import MAX_NESTING, decoder, nests_too_deep
 
 MAX_BODY_BYTES = 1_048_576
 """What SQS takes as one message, attributes included."""
@@ -29,7 +29,6 @@ MAX_BODY_BYTES = 1_048_576
 MAX_RECORDS = 1_000
 """More records than this in one body are refused as a whole. S3 itself sends one."""
 
-_MAX_NESTING = 64
 _MAX_KEY_BYTES = 1_024
 _MAX_TEXT = 4_096
 _MAX_SIZE = 2**63
@@ -184,19 +183,7 @@ def _open_records(records: object, shape: Shape) -> _Opened | Unreadable:
     return _Opened(shape, records)
 
 
-def _refuse_number(text: str) -> NoReturn:
-    raise ValueError(text)
-
-
-def _finite(text: str) -> float:
-    number = float(text)
-    if number in (float("inf"), float("-inf")):
-        _refuse_number(text)
-    return number
-
-
-# Strict JSON both ways: what we could not write again is not read.
-_DECODER = json.JSONDecoder(parse_constant=_refuse_number, parse_float=_finite)
+_DECODER = decoder()
 _dump = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 
 
@@ -211,32 +198,13 @@ def _load(text: str, what: str) -> dict[str, object] | Unreadable:
         return _too_deep(what)
     if not isinstance(document, dict):
         return Unreadable(f"{what} is JSON, but no object.")
-    brackets = text.count("{") + text.count("[")
-    if brackets > _MAX_NESTING and _nests_too_deep(document):
+    if nests_too_deep(text, document):
         return _too_deep(what)
     return document
 
 
 def _too_deep(what: str) -> Unreadable:
-    return Unreadable(f"{what} is nested more than {_MAX_NESTING} levels deep.")
-
-
-def _nests_too_deep(document: object) -> bool:
-    """Decided by a limit of ours, not by the room on the stack, so that it is the same wherever we are called."""
-    level: list[Any] = [document]
-    for _ in range(_MAX_NESTING):
-        level = [
-            child
-            for node in level
-            for child in (node.values() if type(node) is dict else node)
-            if type(child) in _NESTING
-        ]
-        if not level:
-            return False
-    return True
-
-
-_NESTING = frozenset({dict, list})  # the only types of JSON with something inside; never a subclass
+    return Unreadable(f"{what} is nested more than {MAX_NESTING} levels deep.")
 
 
 # -- reading one record ---------------------------------------------------------------------------------------------

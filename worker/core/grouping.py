@@ -5,6 +5,7 @@ listing judges at most one goes on, for it, or the part that completes the group
 """
 
 import hashlib
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -207,27 +208,21 @@ def incomplete(
     """The witness is the record of the key that sorts first of all that is there, or one whose own object has gone: with
     it nobody knows whose witness it was. It is postponed, and dead-lettered when the route's time has run out.
     """
-    there = {part.listed.key for part in seen.parts} | ({seen.marker.key} if seen.marker else set())
+    there = _keys(seen)
     witnesses = [member for member in members if member.key == seen.first] or [
         member for member in members if member.key not in there
     ]
     if not there:
-        gone = Outcome(
-            Kind.IGNORED,
-            Reason.OBJECT_GONE,
-            "Nothing of the group is there any more but empty objects.",
-            _name(group),
-        )
-        return Verdicts(members[0], gone, members[1:])
+        return Verdicts(members[0], _gone(group), members[1:])
     if not witnesses:
         return Verdicts(None, None, members)
-    witness = min(witnesses, key=_waiting_since(now))
+    witness = min(witnesses, key=_order(group, now))
     return _goes_on(witness, members, _wait(group, witness, lacking, now, Notes(now)))
 
 
 def not_quiet(group: GroupOf, seen: Seen, members: Sequence[Member], now: float) -> Verdicts | Member:
-    """A member that has seen the same listing for the whole quiet period, so that the group is complete; or else one that
-    goes on to look again. Any will do: what it finds then has in it what all of them told of.
+    """A member that goes on, for one of them has seen the same listing for the whole quiet period, so that the group is
+    complete; or else one that goes on to look again. Any will do: what it finds then has in it what all of them told of.
     """
     wanted = _group(group.rule)
     mark = fingerprint(part.listed for part in seen.parts)
@@ -238,12 +233,13 @@ def not_quiet(group: GroupOf, seen: Seen, members: Sequence[Member], now: float)
         for member in members
     }
     longest = max(members, key=lambda member: (quiet[member], -_waiting_since(now)(member)))
+    one = next((member for member in members if member.again), longest)
     if quiet[longest] >= wanted.quiet:
-        return longest
+        return one
     notes = Notes(now, mark, now - quiet[longest])
     lacking = Lacking(f"it was not quiet for {wanted.quiet} seconds")
     later = _wait(group, longest, lacking, now, notes, wanted.quiet - quiet[longest])
-    return _goes_on(longest, members, later)
+    return _goes_on(one, members, later)
 
 
 def _wait(
@@ -266,7 +262,9 @@ def _goes_on(one: Member, members: Sequence[Member], later: Later | Outcome) -> 
     return Verdicts(one, later, [member for member in members if member is not one])
 
 
-def registered(group: GroupOf, held: S3Object, members: Sequence[Member]) -> list[tuple[Member, Outcome]]:
+def registered(
+    group: GroupOf, held: S3Object, seen: Seen, members: Sequence[Member]
+) -> list[tuple[Member, Outcome]]:
     """What becomes of the records of a group that was registered as *held*, with fewer objects than are there now."""
     late = Outcome(
         Kind.BLOCKED,
@@ -275,12 +273,33 @@ def registered(group: GroupOf, held: S3Object, members: Sequence[Member]) -> lis
         _name(group),
     )
     known = Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, "", _name(group))
-    return [(member, known if has_key(held, member.key) else late) for member in members]
+    there = _keys(seen)
+    return [
+        (member, known if has_key(held, member.key) else late if member.key in there else _gone(group))
+        for member in members
+    ]
 
 
-def carrier(members: Sequence[Member]) -> Member:
-    """The record that the item of a complete group belongs to: one that an operator sent, where there is one."""
-    return next((member for member in members if member.again), members[0])
+def carrier(group: GroupOf, members: Sequence[Member]) -> Member:
+    """The record that the item of a complete group belongs to. One that is the witness, if any is: should the group lose a
+    part before its item is sent, nobody else speaks for it.
+    """
+    return min(members, key=_order(group, math.inf))
+
+
+def _order(group: GroupOf, now: float) -> Callable[[Member], tuple[bool, str, float]]:
+    """By key, the marker's last: it counts where no part is there. Of one key, the record that has waited longest."""
+    return lambda member: (member.key == group.marker, member.key, _waiting_since(now)(member))
+
+
+def _keys(seen: Seen) -> set[str]:
+    """Of all that is there."""
+    return {part.listed.key for part in seen.parts} | ({seen.marker.key} if seen.marker else set())
+
+
+def _gone(group: GroupOf) -> Outcome:
+    text = "The object is not there any more, or is empty, and nobody waits for it."
+    return Outcome(Kind.IGNORED, Reason.OBJECT_GONE, text, _name(group))
 
 
 def waiting(group: GroupOf, reason: Reason) -> Outcome:

@@ -73,7 +73,7 @@ def judge(
     if isinstance(found_whole, Lacking):
         return incomplete(group, seen, found_whole, members, now)
     if content is None:
-        return _ready(part, seen, found_whole.parts, carrier(members), members)
+        return _ready(part, seen, found_whole.parts, carrier(group, members), members)
     return _by_manifest(part, seen, content, members, now)
 
 
@@ -112,7 +112,7 @@ def _by_manifest(
                 group, seen, Lacking(f"{key}, which its manifest names, is not there"), members, now
             )
         named.append(Part(listed, told.get(key) or group.rule.values_of_key(group.bucket, key)))
-    one = carrier(members)
+    one = carrier(group, members)
     others = [member for member in members if member is not one]
     values = values_of_group(group, [each for each in named if each.listed.key in told])
     return Ready(one, others, part, tuple(named), stand_in(group, named, seen), values, manifest)

@@ -7,16 +7,22 @@ Only *slots* must be there. A *file* is a key below the folder of the group. Wha
 """
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from worker.core.model import Fields, ItemType
+from worker.core.naming import why_no_word
+from worker.core.strict_json import MAX_NESTING, decoder, nests_too_deep
 
 MAX_BYTES = 1_048_576
 """A manifest is no longer."""
 
 _MAX_SLOTS = 10_000
+_SHOWN = 40
+"""Characters of what is wrong that a sentence shows."""
+
 _OF_ITEM = ("name", "path", "tags", "layout", "slots")
 _OF_SLOT = ("slot", "file", "type", "fps", "as_frames", "extract_views", "metadata")
 
@@ -50,13 +56,22 @@ def read_manifest(content: bytes) -> Manifest:
     if len(content) > MAX_BYTES:
         raise InvalidManifest(f"it is longer than {MAX_BYTES} bytes")
     try:
-        document = json.loads(content.decode("utf-8-sig"))
+        text = content.decode("utf-8-sig")
+        document = _DECODER.decode(text)
     except UnicodeDecodeError:
         raise InvalidManifest("it is no UTF-8") from None
     except json.JSONDecodeError as error:
         raise InvalidManifest(f"it is no JSON: {error.msg} at line {error.lineno}") from None
-    except (ValueError, RecursionError):
-        raise InvalidManifest("it holds a number or a nesting that cannot be read") from None
+    except ValueError:
+        raise InvalidManifest("it holds a number that cannot be read") from None
+    except RecursionError:
+        raise _too_deep() from None
+    if nests_too_deep(text, document):
+        raise _too_deep()
+    try:
+        json.dumps(document, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise InvalidManifest("it holds half a character (a lone surrogate)") from None
     fields = _object(document, "the manifest", _OF_ITEM)
     slots = fields.get("slots")
     if not isinstance(slots, list) or not 1 <= len(slots) <= _MAX_SLOTS:
@@ -65,13 +80,29 @@ def read_manifest(content: bytes) -> Manifest:
     return Manifest(read, _text(fields, "name"), _text(fields, "path"), _item_fields(fields))
 
 
+def _too_deep() -> InvalidManifest:
+    return InvalidManifest(f"it is nested more than {MAX_NESTING} levels deep")
+
+
+def _each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """JSON itself would silently take the last one."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        [(doubled, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise InvalidManifest(f"the field {doubled[:_SHOWN]!r} stands twice in one object")
+    return fields
+
+
+_DECODER = decoder(_each_once)
+
+
 def _slot(raw: object, where: str) -> ManifestSlot:
     fields = _object(raw, where, _OF_SLOT)
     slot, file, of_type = (_text(fields, name, where) for name in ("slot", "file", "type"))
     if not slot or not file:
         raise InvalidManifest(f"{where} needs a slot and a file")
     if of_type is not None and of_type not in list(ItemType):
-        raise InvalidManifest(f"{where}: type is {of_type!r}; it is one of {', '.join(ItemType)}")
+        raise InvalidManifest(f"{where}: type is {of_type[:_SHOWN]!r}; it is one of {', '.join(ItemType)}")
     fps = fields.get("fps")
     if (
         fps is not None
@@ -98,8 +129,10 @@ def _item_fields(fields: Mapping[str, object]) -> Fields:
             if isinstance(tags, list | dict)
             else [None]
         )
-        if not all(isinstance(text, str) and text for text in texts):
-            raise InvalidManifest("tags is a list of texts, or an object from text to text")
+        if not all(isinstance(text, str) and why_no_word("A tag", text) is None for text in texts):
+            raise InvalidManifest(
+                "tags is a list of texts, or an object from text to text, none of them empty"
+            )
         found["tags"] = tags
     if layout is not None:
         if not isinstance(layout, dict):
@@ -115,7 +148,7 @@ def _object(raw: object, where: str, allowed: Sequence[str]) -> Mapping[str, obj
         if name not in allowed:
             near = get_close_matches(name, allowed, n=1)
             advice = f"did you mean {near[0]!r}?" if near else f"there are: {', '.join(allowed)}"
-            raise InvalidManifest(f"{where} has a field {name!r}, which is not known; {advice}")
+            raise InvalidManifest(f"{where} has a field {name[:_SHOWN]!r}, which is not known; {advice}")
     return raw
 
 

@@ -115,13 +115,14 @@ class Routes:
         if found.marks is not None:
             return PartOf(GroupOf(rule, held.bucket, rule.prefix + found.marks), lane)
         values = rule.values(held, found.groups)
-        if rule.route.group is not None:
-            if why := why_no_key(held.key):
-                raise rejected(rule, Reason.INVALID_KEY, why)
-            return PartOf(GroupOf(rule, held.bucket, rule.prefix + _beginning(rule, held, values)), lane)
-        if rule.sidecars is not None or rule.route.head or rule.asks_metadata or rule.asks_tags:
+        drafted = rule.sidecars is not None or rule.route.head or rule.asks_metadata or rule.asks_tags
+        if rule.route.group is None and not drafted:
+            return item_of(rule, held, lane, FileDraft(held.key, values))
+        if why := why_no_key(held.key):
+            raise rejected(rule, Reason.INVALID_KEY, why)
+        if rule.route.group is None:
             return Draft(rule, held, lane, values)
-        return item_of(rule, held, lane, FileDraft(held.key, values))
+        return PartOf(GroupOf(rule, held.bucket, rule.prefix + _beginning(rule, held, values)), lane)
 
     def _lane(self, rule: Rule, held: S3Object) -> Lane:
         """The route's lane, its dataset perhaps still to be chosen."""

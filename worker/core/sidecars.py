@@ -2,6 +2,7 @@
 it is there, and in a read-only storage the small picture, the size and the frames (darwin-api.md section 1.7).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -23,6 +24,7 @@ FIRST_LOOK = 5
 """Seconds until an absent sidecar is looked for again; each further wait is twice as long."""
 
 _LARGEST_SIDE = 1_000_000
+_SIDE = re.compile("[0-9]{1,20}")
 
 _T = TypeVar("_T")
 
@@ -118,7 +120,9 @@ def draft(
     if facts.thumbnail is None:
         raise Absent(f"the thumbnail {asked.thumbnail}")
     fields: dict[str, object] = {"storage_thumbnail_key": asked.thumbnail}
-    if asked.high is not None and first_frame(asked, facts.high) is None:
+    if asked.high is not None and (
+        first_frame(asked, facts.high) is None or (asked.picture and facts.picture is None)
+    ):
         raise Absent(f"a frame below {asked.high}")
     width, height = _size(rule, rule.sidecars, told, facts)
     if asked.high is None:
@@ -184,7 +188,7 @@ def _size(rule: Rule, sidecars: ReadySidecars, values: Mapping[str, str], facts:
 
 def _side(rule: Rule, what: str, template: Template | None, values: Mapping[str, str]) -> int:
     text = "" if template is None else _rendered(rule, template, values)
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= _LARGEST_SIDE):
+    if not (_SIDE.fullmatch(text) and 0 < int(text) <= _LARGEST_SIDE):
         raise blocked(
             rule, Reason.SIZE_UNKNOWN, f"The {what} would be {text!r}, which is no number of pixels."
         )
@@ -199,6 +203,8 @@ def _sections(rule: Rule, asked: Wanted, facts: Facts, width: int, height: int) 
         why = f"More than {MAX_PARTS} frames lie below {asked.high}, more than one request should carry."
         raise blocked(rule, Reason.TOO_MANY_PARTS, why)
     high, low = _in_order(facts.high, asked.high_ending), _in_order(facts.low, asked.low_ending)
+    if unfit := next(filter(None, map(why_no_key, (*high, *low))), None):
+        raise rejected(rule, Reason.INVALID_KEY, f"Of a frame: {unfit}")
     if asked.low is not None and len(low) != len(high):
         raise Absent(f"one frame below {asked.low} ({len(low)}) for each below {asked.high} ({len(high)})")
     return [

@@ -167,9 +167,10 @@ class Assembling:
             self._again(job, members, DARWIN_LOOK)
             return False
         items = list[OpenItem]()
+        again = any(member.again for member in members)
         for member, what in decided:
             if isinstance(what, Item):
-                items.append(OpenItem(what, member.record, again=member.again))
+                items.append(OpenItem(what, member.record, again=again))
             else:
                 self._settling.settle(member.record, what)
         await placing.place(items, part)

@@ -67,13 +67,13 @@ class Assembly:
 
     async def group(self, part: PartOf, members: Sequence[Member]) -> list[tuple[Member, Decided]]:
         """What comes of a group, one decision for each of its *members*: by one listing, which begins now."""
-        one = carrier(members)
+        one = carrier(part.group, members)
         try:
             seen, content = await self._look(part.group)
             found = judge(part, seen, content, members, self._now())
             before = await self._registered(part, seen, found, members)
             if before is not None and not (isinstance(found, Ready) and has_keys(before, found.stand_in)):
-                return list(registered(part.group, before, members))
+                return list(registered(part.group, before, seen, members))
             if isinstance(found, Verdicts):
                 return _decisions(part.group, found.one, found.later, found.others, Reason.GROUP_INCOMPLETE)
             one = found.one
