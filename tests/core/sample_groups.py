@@ -1,9 +1,11 @@
 """A group as its listings show it, for the tests of groups."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from tests.core.sample_routes import LANE, STORAGES, created
-from worker.core.grouping import GroupOf, Member, Seen
+from worker.core.forms import FileDraft
+from worker.core.grouping import GroupOf, Member, Part, Seen
 from worker.core.model import Notes, RecordId
 from worker.core.objects import Listed
 from worker.core.routes import Fallback, Group, Route
@@ -18,6 +20,10 @@ def listed(key: str, etag: str = "", size: int = 7) -> Listed:
 
 def member(key: str, number: int = 0, notes: Notes | None = None, *, again: bool = False) -> Member:
     return Member(RecordId(number, 0), key, notes, again)
+
+
+def drafts(parts: Iterable[Part]) -> list[FileDraft]:
+    return [FileDraft(part.listed.key, part.values) for part in parts]
 
 
 class Groups:

@@ -68,6 +68,7 @@ def test_every_other_condition_makes_the_worker_not_ready() -> None:
         "sqs_unreachable",
         "dead_letters_unreachable",
         "ledger_unreachable",
+        "s3_unreachable",
         "darwin_down",
         "key_refused",
         "plan_full",

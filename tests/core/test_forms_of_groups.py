@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from tests.core.sample_groups import NOW, Groups, listed, member
+from tests.core.sample_groups import NOW, Groups, drafts, listed, member
 from tests.core.sample_routes import LANE
 from worker.core.forms import CannotBe
-from worker.core.grouping import Verdicts, drafts
+from worker.core.grouping import Verdicts
 from worker.core.judging import Ready, judge
 from worker.core.model import Item, ItemType, Kind, Outcome, Reason, S3Object, Slot
 from worker.core.routes import Group, Sidecars

@@ -202,9 +202,10 @@ def test_a_stand_in_holds_the_manifest_and_not_what_a_marker_holds() -> None:
 
 
 def test_of_a_group_that_was_registered_the_late_part_is_blocked_and_the_others_are_known() -> None:
-    group, seen = PAIR.of("in/s1/a"), PAIR.seen("in/s1/a", "in/s1/b")
-    known, late = member("in/s1/a", 1), member("in/s1/c", 2)
-    assert registered(group, stand_in(group, seen.parts, seen), [known, late]) == [
+    group, before = PAIR.of("in/s1/a"), PAIR.seen("in/s1/a", "in/s1/b")
+    known, late, gone = member("in/s1/a", 1), member("in/s1/c", 2), member("in/s1/d", 3)
+    now = PAIR.seen("in/s1/a", "in/s1/b", "in/s1/c")
+    assert registered(group, stand_in(group, before.parts, before), now, [known, late, gone]) == [
         (known, Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, "", "rig")),
         (
             late,
@@ -213,6 +214,12 @@ def test_of_a_group_that_was_registered_the_late_part_is_blocked_and_the_others_
                 Reason.LATE_PART,
                 "The item of the group was registered before with 2 objects, and without this one; Darwin keeps it.",
                 "rig",
+            ),
+        ),
+        (
+            gone,
+            Outcome(
+                Kind.IGNORED, Reason.OBJECT_GONE, "The object is not there any more, or is empty.", "rig"
             ),
         ),
     ]

@@ -50,6 +50,12 @@ def test_a_record_whose_object_has_gone_is_a_witness_too() -> None:
     assert (verdicts.one, verdicts.others) == (first, [gone, also_gone])
 
 
+def test_of_several_whose_objects_have_gone_the_one_goes_on_whose_key_sorts_first() -> None:
+    """However long the other has waited: should both come back, the other would be no witness."""
+    gone, also_gone = member("in/s1/a", 1), member("in/s1/x", 2, Notes(NOW - 20))
+    assert judged(RIG, RIG.seen("in/s1/b"), also_gone, gone).one == gone
+
+
 def test_of_several_witnesses_the_one_goes_on_that_has_waited_longest() -> None:
     young, old = member("in/s1/a", 1, Notes(NOW - 10)), member("in/s1/a", 2, Notes(NOW - 20))
     new = member("in/s1/a", 3)
@@ -86,10 +92,13 @@ def test_where_nothing_is_left_of_a_group_nobody_goes_on() -> None:
     assert judged(RIG, RIG.seen(of="in/s1/a"), one, other) == Verdicts(one, gone, (other,))
 
 
-def test_the_item_of_a_group_belongs_to_a_record_that_an_operator_sent_where_there_is_one() -> None:
-    one, again = member("in/s1/a", 1), member("in/s1/b", 2, again=True)
-    assert carrier([one, again]) == again
-    assert carrier([one]) == one
+def test_the_item_of_a_group_belongs_to_the_record_that_would_be_its_witness() -> None:
+    """The marker's comes last: it is a witness only where there is no part."""
+    groups = Groups(Group(marker="M", within=3_600), slot="{stem}")
+    marker, first, other = member("in/s1/M", 1), member("in/s1/a", 2), member("in/s1/b", 3, again=True)
+    assert carrier(groups.of("in/s1/a"), [marker, other, first]) == first
+    assert carrier(groups.of("in/s1/a"), [marker, other]) == other
+    assert carrier(groups.of("in/s1/a"), [marker]) == marker
 
 
 def test_who_does_not_go_on_waits_and_is_told_why() -> None:
@@ -160,6 +169,14 @@ def test_of_those_that_saw_as_little_the_one_goes_on_that_has_waited_longest() -
     new, old = member("in/s1/b", 1), member("in/s1/a", 2, Notes(NOW - 500, "other", NOW - 10))
     assert quieted(new, old).one == old
     assert quieted(old, new).later.notes.waiting_since == NOW - 500
+
+
+def test_an_operators_record_goes_on_with_what_the_others_have_seen() -> None:
+    """Else nobody would ask Darwin for an item that the ledger has as registered."""
+    again = member("in/s1/a", 1, again=True)
+    still = quieted(again, member("in/s1/b", 2, Notes(NOW - 70, MARK, NOW - 59)))
+    assert (still.one, still.later.notes) == (again, Notes(NOW - 70, MARK, NOW - 59))
+    assert quieted(again, member("in/s1/b", 2, Notes(NOW - 70, MARK, NOW - 60))) == again
 
 
 def test_a_group_that_never_is_quiet_is_dead_lettered_after_the_routes_limit() -> None:

@@ -1,12 +1,13 @@
 """The body of a request, and what its answer says of each item."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.core.model import Item, ItemType, Lane, S3Object
+from worker.core.model import Item, ItemType, Lane, S3Object, Slot
 from worker.core.registration import Absent, Accepted, Blocked, body_of, correlate
 
 LANE = Lane("acme", "intake", "acme-prod-media")
@@ -44,6 +45,67 @@ def test_the_body_is_the_flat_form() -> None:
             {"path": "/", "name": "slide.ndpi", "storage_key": "incoming/slide.ndpi"},
         ],
     }
+
+
+def test_the_body_is_the_slotted_form_where_an_item_has_slots() -> None:
+    """darwin-api.md 1.4: the file fields stand on the slots, tags and layout on the item."""
+    views = {"extract_views": "true"}
+    series = Item(
+        LANE,
+        "/ct",
+        "ct-4410",
+        S3Object("acme-media", "incoming/ct-4410/"),
+        "series",
+        slots=(
+            Slot("0", "incoming/ct-4410/vol 1.dcm", ItemType.DICOM, views),
+            Slot("side", "incoming/ct-4410/x.ndpi"),
+        ),
+        fields={"tags": ["night-shift"], "layout": {"version": 1, "type": "grid", "slots": ["0", "side"]}},
+        grouped=True,
+    )
+    assert body_of(LANE, [series])["items"] == [
+        {
+            "path": "/ct",
+            "name": "ct-4410",
+            "slots": [
+                {
+                    "slot_name": "0",
+                    "file_name": "vol 1.dcm",
+                    "type": "dicom",
+                    "storage_key": "incoming/ct-4410/vol 1.dcm",
+                    "extract_views": "true",
+                },
+                {"slot_name": "side", "file_name": "x.ndpi", "storage_key": "incoming/ct-4410/x.ndpi"},
+            ],
+            "tags": ["night-shift"],
+            "layout": {"version": 1, "type": "grid", "slots": ["0", "side"]},
+        }
+    ]
+
+
+def test_the_flat_form_has_the_fields_of_its_file_and_of_its_item() -> None:
+    flat = replace(WELD_7, fields={"fps": "native", "tags": {"site": "oslo"}})
+    assert body_of(LANE, [flat])["items"] == [
+        {
+            "path": "/line-3/2031",
+            "name": "weld 07.jpg",
+            "type": "image",
+            "storage_key": "incoming/line-3/2031/weld 07.jpg",
+            "fps": "native",
+            "tags": {"site": "oslo"},
+        }
+    ]
+
+
+def test_options_are_those_of_the_request_and_left_out_where_there_are_none() -> None:
+    lane = replace(LANE, options=(("ignore_dicom_layout", True),))
+    assert body_of(lane, []) == {
+        "dataset_slug": "intake",
+        "storage_slug": "acme-prod-media",
+        "items": [],
+        "options": {"ignore_dicom_layout": True},
+    }
+    assert "options" not in body_of(LANE, [])
 
 
 def test_an_answer_may_take_some_items_and_block_others() -> None:

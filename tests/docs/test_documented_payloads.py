@@ -15,7 +15,7 @@ from tests.docs.documented_groups import GROUPS
 from tests.docs.documented_read_only import READ_ONLY
 from tests.docs.documented_read_write import READ_WRITE
 from tests.docs.documented_sections import SECTIONS
-from tests.docs.world import Request, assert_taken, needless, routes_of, sent_for
+from tests.docs.world import Request, as_sent, assert_taken, needless, routes_of, sent_for
 from worker.core.model import Mode
 
 pytestmark = pytest.mark.looptime
@@ -36,7 +36,7 @@ async def test_a_documented_payload_comes_of_a_routes_file(row: Documented, tmp_
 
     sent = await sent_for(routes, [put.told for put in row.objects])
 
-    assert sent.requests == requests_of(row)
+    assert as_sent(sent.requests) == as_sent(requests_of(row))
     assert needless(sent) == [], "no object of a row becomes a dead letter"
 
 

@@ -314,6 +314,21 @@ async def test_what_becomes_of_an_object_is_what_the_page_says(
     assert rig.conserved()
 
 
+async def test_a_new_version_is_registered_when_the_item_was_deleted_and_the_dead_letter_replayed_with_again(
+    tmp_path: Path,
+) -> None:
+    rig = rig_for(SECTIONS[VERSIONS], tmp_path)
+    async with rig.running():
+        await _written_twice(rig, "told/a.jpg")
+        dataset = rig.twin.world.teams["acme"].datasets["intake"]
+        dataset.drop(dataset.items["/told", "a.jpg"])
+        [letter] = rig.dead_letters.stored
+        rig.queue.put(letter.body, {"again": "true"})
+        await come_to_an_end(rig)
+    assert in_darwin(rig) == ["/told/a.jpg"]
+    assert rig.outcomes() == {"registered": 2, "blocked": 1}
+
+
 async def test_what_a_paused_route_held_goes_on_when_the_pause_is_over(tmp_path: Path) -> None:
     routes = routes_for(SECTIONS[PAUSING], tmp_path)
     paused = Rig(routes)

@@ -340,6 +340,30 @@ async def test_a_part_that_is_uploaded_after_its_group_was_given_up_completes_it
     assert len(rig.files("drives")["/scene_1"]) == 3
 
 
+@pytest.mark.parametrize(
+    ("section", "keys", "deleted"),
+    [
+        (BY_SLOTS, scene(1, *SCENE, "front.mov"), scene(1, "front.mov")),
+        (BY_COUNT, slices("1.dcm", "2.dcm", "3.dcm", "4.dcm"), slices("1.dcm")),
+        (BY_COUNT, slices("1.dcm", "2.dcm", "3.png", "4.dcm"), slices("3.png")),
+    ],
+    ids=["two for one slot", "more than the count", "another type"],
+)
+async def test_a_group_goes_on_when_what_is_too_much_was_deleted_and_its_dead_letter_replayed(
+    section: str, keys: list[str], deleted: list[str], tmp_path: Path
+) -> None:
+    rig = rig_for(SECTIONS[section], tmp_path)
+    async with rig.running():
+        rig.put(*keys)
+        await come_to_an_end(rig)
+        for key in deleted:
+            rig.objects.delete(key)
+        [letter] = rig.dead_letters.stored
+        rig.queue.put(letter.body, letter.attributes)
+        await come_to_an_end(rig)
+    assert rig.counters()["registered"] == 1
+
+
 async def test_a_late_part_is_in_the_item_when_that_was_deleted_and_the_dead_letter_replayed_with_again(
     tmp_path: Path,
 ) -> None:

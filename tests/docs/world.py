@@ -1,5 +1,5 @@
-"""A routes file at work, with nothing around it: objects in memory, their events, and the requests that come of them. The
-twin then takes each request, as strict as it can be.
+"""A routes file at work, with nothing around it: objects in memory, their events, and the requests that come of them, on
+virtual time (looptime). The twin then takes each request, as strict as it can be.
 """
 
 import asyncio
@@ -61,6 +61,11 @@ class Request:
 
     path: str
     body: Mapping[str, object]
+
+    @property
+    def text(self) -> str:
+        """The body in JSON, in which 1, 1.0 and true are not the same."""
+        return json.dumps(self.body, indent=1, sort_keys=True)
 
 
 @dataclass
@@ -194,6 +199,10 @@ class _World:
 
     def _now(self) -> float:
         return START + asyncio.get_running_loop().time()
+
+
+def as_sent(requests: Sequence[Request]) -> list[tuple[str, str]]:
+    return [(request.path, request.text) for request in requests]
 
 
 def needless(sent: Sent) -> list[tuple[str, str]]:

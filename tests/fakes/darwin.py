@@ -28,6 +28,7 @@ class FakeDarwin:
         self.key = key
         self.key_in_file = key
         self.sent_at: list[float] = []
+        self.bodies: list[Mapping[str, object]] = []
         self.probes: list[float] = []
         self._twin = twin
         self._team = team
@@ -37,6 +38,7 @@ class FakeDarwin:
         loop = asyncio.get_running_loop()
         began = loop.time()
         self.sent_at.append(began)
+        self.bodies.append(body)
         tail = "register_existing" if lane.mode is Mode.READ_WRITE else "register_existing_readonly"
         path = f"/api/v2/teams/{self._team}/items/{tail}"
         try:

@@ -10,6 +10,10 @@ SLACK = 10.0
 """Seconds between a listing and what is told of it, where nothing fails."""
 
 
+class LawBroken(AssertionError):
+    """A law of the design does not hold."""
+
+
 def wrong_in_books(fleet: Fleet, *, mended: bool) -> list[str]:
     """*mended*: all dead letters were replayed since the last change, so that what is complete must be an item."""
     counters = fleet.first.counters()
@@ -19,7 +23,9 @@ def wrong_in_books(fleet: Fleet, *, mended: bool) -> list[str]:
         wrong.append("an item was registered twice")
     for scene in SCENES:
         of_scene = [letter for letter in letters if letter.scene == scene]
-        wrong += [f"{scene}: {what}" for what in _of_scene(fleet, scene, items[scene], of_scene, mended=mended)]
+        wrong += [
+            f"{scene}: {what}" for what in _of_scene(fleet, scene, items[scene], of_scene, mended=mended)
+        ]
     return wrong
 
 

@@ -126,7 +126,9 @@ class Fleet:
 
     def __post_init__(self) -> None:
         self.bucket = Bucket()
-        self.first = Rig([route_of(self.rule)], objects=self.bucket, max_receive_count=RECEIVES, limit=self.limit)
+        self.first = Rig(
+            [route_of(self.rule)], objects=self.bucket, max_receive_count=RECEIVES, limit=self.limit
+        )
         self._born = 0
         self._heals: list[asyncio.TimerHandle] = []
 
@@ -252,7 +254,10 @@ class Fleet:
         queue = self.first.queue
         while queue.stored and loop.time() < deadline:
             hidden_until = min(stored.visible_at for stored in queue.stored)
-            if not any(rig.flow.settling.book for rig, _ in self.workers) and hidden_until > loop.time() + LONG:
+            if (
+                not any(rig.flow.settling.book for rig, _ in self.workers)
+                and hidden_until > loop.time() + LONG
+            ):
                 while self.workers:
                     await self.stop(0)
                 await asyncio.sleep(hidden_until - loop.time())
@@ -281,5 +286,7 @@ class Fleet:
             key = json.loads(stored.body)["Records"][0]["s3"]["object"]["key"]
             _, scene, name = key.split("/")
             said = stored.attributes
-            found.append(Letter(scene, name, said.get("reason", ""), said.get("detail", ""), stored.visible_at))
+            found.append(
+                Letter(scene, name, said.get("reason", ""), said.get("detail", ""), stored.visible_at)
+            )
         return found

@@ -1,6 +1,6 @@
 """What may happen to groups of objects and to the workers that make items of them, as values: a history is a list of these."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 SCENES = ("one", "two")
@@ -82,7 +82,9 @@ class Away(NamedTuple):
     seconds: float
 
 
-What = Put | Mark | Delete | Tell | Replay | S3Fails | LedgerFails | DarwinAnswers | Start | Stop | Kill | Away
+What = (
+    Put | Mark | Delete | Tell | Replay | S3Fails | LedgerFails | DarwinAnswers | Start | Stop | Kill | Away
+)
 
 
 class Step(NamedTuple):
@@ -90,3 +92,12 @@ class Step(NamedTuple):
 
     what: What
     after: float
+
+
+class History(NamedTuple):
+    """*limit*: of open records. *again*: how the dead letters are replayed at the end."""
+
+    limit: int
+    workers: int
+    steps: Sequence[Step]
+    again: bool

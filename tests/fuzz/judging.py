@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from tests.fuzz.mutator import Body
-from worker.core.darwin import Storage
+from tests.fuzz.rich_routes import ROUTES, settled
 from worker.core.deadletters import MAX_DELAY, dead_letter, postponed
 from worker.core.events import MAX_RECORDS, BadRecord, Notification, Unreadable, parse
-from worker.core.model import Item, ItemType, Kind, Lane, Message, Mode, Outcome, Reason, Record
+from worker.core.model import Item, Kind, Lane, Message, Notes, Outcome, Reason, Record
 from worker.core.queueing import Outgoing
 from worker.core.registration import body_of, correlate
-from worker.core.routes import Fallback, Route
-from worker.core.routing import Routes
 
 NOW = 1_927_702_800.0
 LARGEST_MESSAGE = 1_048_576
@@ -24,35 +22,6 @@ _SQS_TAKES = re.compile("[\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]+"
 _ATTRIBUTE_NAME = re.compile("[A-Za-z0-9_.-]{1,256}", re.ASCII)
 _FEW = 20
 """Records of one body whose dead letters are looked at; the others are only made."""
-
-_MEDIA, _SCANS = Lane("acme", "intake", "media"), Lane("acme", "scans", "clinic")
-
-
-def rich_routes(fallback: Route | Fallback = Fallback.DEAD_LETTER) -> Routes:
-    """Every kind of route: by bucket, prefix and glob, with templates, types and both ways with existing items."""
-    storages = {
-        "media": Storage("media", "media", Mode.READ_WRITE, "aws", "media", "darwin/data"),
-        "clinic": Storage("clinic", "clinic", Mode.READ_WRITE, "aws", "clinic", ""),
-    }
-    routes = (
-        Route("deep", _MEDIA, "media", "in", "**/raw/**/*a*a*.{png,jpg,tif}", "/deep/{folder}"),
-        Route("many", _MEDIA, "media", "in", "**/a/**/{1..9}*x*y.png"),
-        Route("starred", _MEDIA, "media", "in/stars", "*a*a*a*a*a*a*b", type=ItemType.IMAGE),
-        Route("classes", _MEDIA, "media", "", "[!a-m]?[0-9]*/**", "/c/{folder}/{folder}"),
-        Route("typed", _MEDIA, "media", "in/other", types={"raw.gz": None, "heic": ItemType.IMAGE}),
-        Route("rest of in", _MEDIA, "media", "in", path="/{folder}/sub"),
-        Route("scans", _SCANS, "clinic"),
-        Route("elsewhere", _SCANS, "acme-media", "incoming"),
-        Route("no storage", Lane("acme", "intake", "gone"), "lost"),
-    )
-    return Routes(routes, fallback, storages)
-
-
-ROUTES = (
-    rich_routes(),
-    rich_routes(Fallback.IGNORE),
-    rich_routes(Route("last", _MEDIA, type=ItemType.PDF)),
-)
 
 
 def judge(body: Body) -> str:
@@ -92,18 +61,18 @@ def _judge_record(message: Message, told: Notification, position: int, items: li
         _check_letter(message, told, position, outcome, looked_at=looked_at)
         return "bad record"
     _check_record(record)
-    decided = ROUTES[(position + len(message.body)) % len(ROUTES)].decide(record)
+    decided = settled(ROUTES[(position + len(message.body)) % len(ROUTES)], record, NOW)
     if isinstance(decided, Item):
         _check_item(decided, record)
         items.append(decided)
         if looked_at:
-            copy = postponed(message, position, NOW, position * 100.0)
-            _check_sendable(copy)
-            _check_told_again(copy, message, told, position)
+            _check_copy(message, told, position, None)
             blocked = Outcome(Kind.BLOCKED, Reason.UNEXPECTED_ERROR, message.body[:2_000])
             _check_letter(message, told, position, blocked, looked_at=True)
         return "item"
     assert len(decided.detail.encode()) < 3 * LARGEST_MESSAGE
+    if decided.kind is Kind.POSTPONED and looked_at:
+        _check_copy(message, told, position, Notes(NOW, "0" * 32, NOW - 60))
     if decided.kind.owes_dead_letter:
         _check_letter(message, told, position, decided, looked_at=looked_at)
     return decided.kind.value
@@ -119,14 +88,20 @@ def _check_record(record: Record) -> None:
 
 def _check_item(item: Item, record: Record) -> None:
     """What Darwin takes (darwin-api.md 1.10), whatever the key was."""
-    assert item.object == record.object
+    assert item.object.bucket == record.object.bucket
+    assert item.object == record.object or (item.grouped and record.object.key.startswith(item.object.key))
     assert item.path.startswith("/")
     assert item.path == "/" or not item.path.endswith("/")
-    assert item.name
-    assert "/" not in item.name
-    segments = [*item.path.split("/"), item.name]
-    assert not {".", ".."} & set(segments)
-    assert (item.path + item.name).isprintable() or not re.search("[\0-\x1f\x7f]", item.path + item.name)
+    assert not {".", ".."} & set(item.path.split("/"))
+    for name in (item.name, *([item.versioned] if item.versioned else [])):
+        assert name
+        assert "/" not in name
+        assert name not in (".", "..")
+    written = [item.path, item.name, item.versioned, item.lane.dataset, *(slot.name for slot in item.slots)]
+    assert not re.search("[\0-\x1f\x7f-\x9f\ud800-\udfff]", "".join(written))
+    for key in [slot.key for slot in item.slots] or [item.object.key]:
+        assert key[0] != "/"
+        assert key[-1] != "/"
 
 
 def _check_request(lane: Lane, items: list[Item]) -> None:
@@ -140,6 +115,12 @@ def _check_request(lane: Lane, items: list[Item]) -> None:
 def _check_why(why: str) -> None:
     assert 0 < len(why) <= 200, why
     assert why.isprintable(), why
+
+
+def _check_copy(message: Message, told: Notification, position: int, notes: Notes | None) -> None:
+    copy = postponed(message, position, NOW, position * 100.0, notes)
+    _check_sendable(copy)
+    _check_told_again(copy, message, told, position)
 
 
 def _check_letter(

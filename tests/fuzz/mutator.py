@@ -18,7 +18,10 @@ CORPUS = Path(__file__).parent / "corpus"
 _WELL_MEANT = ("s3-", "eventbridge-", "sns-s3", "sns-eventbridge", "our-", "key-", "time-", "bucket-")
 _BIG_ONE_IN = 2_000
 _ATTRIBUTES_ONE_IN = 5
-_CARRIED = ("first_seen", "attempts", "again", "reason", "detail")
+_CARRIED = (
+    *("first_seen", "attempts", "again", "reason", "detail"),
+    *("waiting_since", "fingerprint", "unchanged_since"),
+)
 
 
 class Body(NamedTuple):

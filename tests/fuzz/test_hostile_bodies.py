@@ -8,8 +8,9 @@ import pytest
 
 from tests.fakes.rig import Rig, lane, notification
 from tests.fuzz.hostile import BIG, FATAL_VALUES, LARGEST, RAW_VALUES
-from tests.fuzz.judging import ROUTES, carried_by_sqs, judge
+from tests.fuzz.judging import carried_by_sqs, judge
 from tests.fuzz.mutator import Body, Mutator, corpus
+from tests.fuzz.rich_routes import ROUTES, settled
 from worker.core.events import Notification, Unreadable, parse
 from worker.core.model import Record
 from worker.core.routes import Route
@@ -58,6 +59,7 @@ def test_the_mutations_reach_every_way_a_body_can_end() -> None:
         "ignored",
         "blocked",
         "rejected",
+        "postponed",
         "a test event",
         "no records",
     } <= ends
@@ -130,5 +132,7 @@ def test_the_rich_routes_are_reached_by_records_of_the_corpus() -> None:
         for record in told.records
         if isinstance(record, Record)
     ]
-    reached = {getattr(ROUTES[2].decide(record), "route", "") for record in records}
+    reached = {settled(routes, record, 0.0).route for routes in ROUTES for record in records}
     assert {"deep", "rest of in", "scans", "elsewhere", "no storage", "last"} <= reached
+    assert {"lines", "versions", "named by keys", "planes"} <= reached
+    assert {"series", "marked", "told", "asked", "seen", "stems"} <= reached

@@ -1,6 +1,7 @@
 """Objects that S3 is asked about before an item is made of them: on virtual time, S3 in memory."""
 
 import asyncio
+import json
 import struct
 import zlib
 from dataclasses import replace
@@ -114,6 +115,23 @@ async def test_a_read_only_video_goes_with_its_frames_when_no_more_of_them_come(
         rig.objects.put("lq/v/11.jpg")
         await rig.queue.until_empty(within=400)
     assert rig.items() == {"intake": ["/v.mp4"]}
+
+
+async def test_the_size_of_a_video_is_that_of_its_full_frames() -> None:
+    """Small frames may lie beside them, and sort first."""
+    sidecars = Sidecars(
+        "thumbs/{stem}.jpg", frames_high="f/{stem}/*_hq.png", frames_low="f/{stem}/*_a.png", frames_quiet=0
+    )
+    rig = Rig([replace(READ_ONLY, sidecars=sidecars)], readonly=True)
+    async with rig.running():
+        rig.objects.put("thumbs/v.jpg")
+        rig.objects.put("f/v/1_a.png", png(320, 180))
+        rig.objects.put("f/v/1_hq.png", png(1920, 1080))
+        rig.put("in/v.mp4")
+        await rig.queue.until_empty(within=400)
+    assert rig.items() == {"intake": ["/v.mp4"]}
+    bodies = [json.dumps(body) for body in rig.darwin["acme"].bodies]
+    assert '"width": 1920, "height": 1080' in bodies[0]
 
 
 async def test_an_image_whose_size_its_bytes_do_not_tell_is_a_dead_letter() -> None:

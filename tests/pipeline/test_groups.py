@@ -98,6 +98,21 @@ async def test_a_witness_whose_object_is_deleted_stays_a_witness() -> None:
     assert list(rig.files()) == ["/scene_1"]
 
 
+async def test_a_group_that_loses_a_part_before_its_item_is_sent_is_not_forgotten() -> None:
+    """The record that the item belongs to is its witness again, whoever receives it next."""
+    rig = Rig([SCENES])
+    async with rig.running():
+        rig.fault(kind="status", status=503, endpoint="register")
+        rig.put(*scene(1))
+        await asyncio.sleep(5)
+    rig.objects.delete("in/scene_1/right.mp4")
+    next_one = Rig([SCENES], queue=rig.queue, objects=rig.objects, ledger=rig.ledger, twin=rig.twin)
+    async with next_one.running():
+        await asyncio.sleep(5)
+    assert rig.outcomes() == {"waiting": 3}
+    assert next_one.outcomes() == {"postponed": 1}
+
+
 async def test_a_group_whose_objects_are_all_gone_is_ignored() -> None:
     rig = Rig([SCENES])
     async with rig.running():
@@ -190,6 +205,19 @@ async def test_after_the_quiet_period_a_late_part_is_a_dead_letter() -> None:
     assert rig.dead() == [("in/scene_1/back.mp4", "late_part")]
 
 
+async def test_a_part_that_is_gone_again_or_empty_is_no_late_one() -> None:
+    rig = Rig([replace(SCENES, group=Group(by="{scene}/", quiet=60))])
+    async with rig.running():
+        rig.put(*scene(1, "front"))
+        await rig.queue.until_empty(within=200)
+        rig.put(*scene(1, "left"))
+        rig.objects.delete("in/scene_1/left.mp4")
+        rig.put(*scene(1, "back"), content=b"")
+        await rig.queue.until_empty(within=200)
+    assert rig.dead() == []
+    assert rig.outcomes() == {"postponed": 1, "registered": 1, "ignored": 2}
+
+
 async def test_a_part_that_comes_while_its_group_waits_for_a_token_is_not_lost() -> None:
     """It is in no listing that made the item, and so must be told of."""
     route = replace(SCENES, group=Group(by="{scene}/", quiet=60))
@@ -262,3 +290,38 @@ async def test_a_series_of_a_thousand_slices_costs_few_listings_and_one_request(
     assert rig.objects.calls["list"] <= 20
     assert len(rig.darwin["acme"].sent_at) == 1
     assert rig.counters()["registered"] == 1
+
+
+MANIFEST = (
+    b'{"name": "first", "slots": [{"slot": "0", "file": "front.mp4"}, {"slot": "1", "file": "sub/b.png"}]}'
+)
+
+
+async def test_a_manifest_tells_the_item_and_what_it_does_not_name_is_left_out() -> None:
+    rig = Rig([replace(SCENES, group=Group(by="{scene}/", manifest="item.json"))])
+    async with rig.running():
+        rig.put("in/scene_1/item.json", content=MANIFEST)
+        rig.put("in/scene_1/front.mp4", "in/scene_1/roof.mp4")
+        await asyncio.sleep(5)
+        assert rig.files() == {}
+        rig.objects.put("in/scene_1/sub/b.png")  # no route takes it, and nobody tells of it
+        await rig.queue.until_empty(within=1000)
+        rig.put("in/scene_1/roof.mp4")
+        await rig.queue.until_empty(within=1000)
+    assert rig.files() == {"/first": [("0", "in/scene_1/front.mp4"), ("1", "in/scene_1/sub/b.png")]}
+    assert rig.dead() == []
+    assert rig.outcomes()["ignored"] >= 1
+    assert rig.conserved()
+
+
+async def test_a_manifest_that_cannot_be_used_is_one_dead_letter_until_it_is_mended() -> None:
+    rig = Rig([replace(SCENES, group=Group(by="{scene}/", manifest="item.json"))])
+    async with rig.running():
+        rig.put("in/scene_1/front.mp4")
+        await asyncio.sleep(5)
+        rig.put("in/scene_1/item.json", content=b'{"slotz": []}')
+        await asyncio.sleep(5)
+        assert [reason for _, reason in rig.dead()] == ["invalid_manifest"]
+        rig.put("in/scene_1/item.json", content=b'{"slots": [{"slot": "0", "file": "front.mp4"}]}')
+        await asyncio.sleep(5)
+        assert rig.files() == {"/scene_1": [("0", "in/scene_1/front.mp4")]}

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from worker.core.forms import FileDraft, blocked, slot_name
+from worker.core.forms import blocked, slot_name
 from worker.core.model import Kind, Later, Notes, Outcome, Reason, RecordId, S3Object
 from worker.core.objects import Listed
 from worker.core.routes import Completeness, Group
@@ -213,7 +213,8 @@ def incomplete(
         member for member in members if member.key not in there
     ]
     if not there:
-        return Verdicts(members[0], _gone(group), members[1:])
+        text = "Nothing of the group is there any more but empty objects."
+        return Verdicts(members[0], _gone(group, text), members[1:])
     if not witnesses:
         return Verdicts(None, None, members)
     witness = min(witnesses, key=_order(group, now))
@@ -273,9 +274,9 @@ def registered(
         _name(group),
     )
     known = Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, "", _name(group))
-    there = _keys(seen)
+    gone, there = _gone(group, "The object is not there any more, or is empty."), _keys(seen)
     return [
-        (member, known if has_key(held, member.key) else late if member.key in there else _gone(group))
+        (member, known if has_key(held, member.key) else late if member.key in there else gone)
         for member in members
     ]
 
@@ -297,9 +298,14 @@ def _keys(seen: Seen) -> set[str]:
     return {part.listed.key for part in seen.parts} | ({seen.marker.key} if seen.marker else set())
 
 
-def _gone(group: GroupOf) -> Outcome:
-    text = "The object is not there any more, or is empty, and nobody waits for it."
+def _gone(group: GroupOf, text: str) -> Outcome:
     return Outcome(Kind.IGNORED, Reason.OBJECT_GONE, text, _name(group))
+
+
+def left_out(group: GroupOf) -> Outcome:
+    """What becomes of an object that the group's manifest does not name."""
+    text = f"The manifest {group.marker!r} does not name the object, and so the item is made without it."
+    return Outcome(Kind.IGNORED, Reason.UNEXPECTED_PART, text, _name(group))
 
 
 def waiting(group: GroupOf, reason: Reason) -> Outcome:
@@ -329,10 +335,6 @@ def values_of_group(group: GroupOf, parts: Sequence[Part]) -> dict[str, str]:
     ending = "/" if rule.by is None else rule.by.ending
     key = group.beginning.removesuffix(ending) if ending else group.beginning.rstrip("/._- ")
     return rule.values_of_key(group.bucket, key) | named
-
-
-def drafts(parts: Sequence[Part]) -> list[FileDraft]:
-    return [FileDraft(part.listed.key, part.values) for part in parts]
 
 
 def _group(rule: Rule) -> Group:

@@ -12,6 +12,7 @@ from worker.core.grouping import (
     Verdicts,
     carrier,
     complete,
+    has_key,
     in_order,
     incomplete,
     not_quiet,
@@ -45,6 +46,10 @@ class Ready:
         path, name = (None, None) if self.manifest is None else (self.manifest.path, self.manifest.name)
         place = place_of(rule, self.values, path, name)
         return Identity(self.part.lane.team, dataset_of(rule, self.values), *place)
+
+    def leaves_out(self, member: Member) -> bool:
+        """Whether the manifest does not name the record's object."""
+        return self.manifest is not None and not has_key(self.stand_in, member.key)
 
     def item(self, files: Sequence[FileDraft]) -> Item:
         """*files*: the parts, with what S3 told of each. Raises :class:`CannotBe`."""
@@ -112,7 +117,8 @@ def _by_manifest(
                 group, seen, Lacking(f"{key}, which its manifest names, is not there"), members, now
             )
         named.append(Part(listed, told.get(key) or group.rule.values_of_key(group.bucket, key)))
-    one = carrier(group, members)
-    others = [member for member in members if member is not one]
     values = values_of_group(group, [each for each in named if each.listed.key in told])
-    return Ready(one, others, part, tuple(named), stand_in(group, named, seen), values, manifest)
+    whole = stand_in(group, named, seen)
+    one = carrier(group, [member for member in members if has_key(whole, member.key)] or members)
+    others = [member for member in members if member is not one]
+    return Ready(one, others, part, tuple(named), whole, values, manifest)

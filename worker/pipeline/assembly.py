@@ -17,7 +17,7 @@ from worker.core.grouping import (
     Verdicts,
     carrier,
     has_keys,
-    natural,
+    left_out,
     registered,
     waiting,
 )
@@ -26,7 +26,17 @@ from worker.core.manifests import MAX_BYTES
 from worker.core.model import Identity, Item, Later, Notes, Outcome, Reason, S3Object
 from worker.core.routing import Draft, PartOf, Routes
 from worker.core.rules import Rule
-from worker.core.sidecars import PICTURE_BYTES, Absent, Facts, Wanted, archived, draft, later, wanted
+from worker.core.sidecars import (
+    PICTURE_BYTES,
+    Absent,
+    Facts,
+    Wanted,
+    archived,
+    draft,
+    first_frame,
+    later,
+    wanted,
+)
 from worker.pipeline.ports import Objects
 
 Decided = Item | Outcome | Later
@@ -68,6 +78,7 @@ class Assembly:
     async def group(self, part: PartOf, members: Sequence[Member]) -> list[tuple[Member, Decided]]:
         """What comes of a group, one decision for each of its *members*: by one listing, which begins now."""
         one = carrier(part.group, members)
+        unnamed: list[Member] = []
         try:
             seen, content = await self._look(part.group)
             found = judge(part, seen, content, members, self._now())
@@ -76,15 +87,19 @@ class Assembly:
                 return list(registered(part.group, before, seen, members))
             if isinstance(found, Verdicts):
                 return _decisions(part.group, found.one, found.later, found.others, Reason.GROUP_INCOMPLETE)
+            if before is not None and found.leaves_out(found.one):
+                return [(member, left_out(part.group)) for member in members]
             one = found.one
+            unnamed = [member for member in found.others if found.leaves_out(member)]
             files = [await self._file(part.group, each, one.notes) for each in found.parts]
             decided: Decided = found.item(files)
         except CannotBe as cannot:
             decided = cannot.outcome
         except Absent as absent:
             decided = later(part.group.rule, absent, one.notes, self._now())
-        others = [member for member in members if member is not one]
-        return _decisions(part.group, one, decided, others, Reason.IN_ONE_ITEM)
+        others = [member for member in members if member is not one and member not in unnamed]
+        told = _decisions(part.group, one, decided, others, Reason.IN_ONE_ITEM)
+        return told + [(member, left_out(part.group)) for member in unnamed]
 
     async def _look(self, group: GroupOf) -> tuple[Seen, bytes | None]:
         """What is there of the group, and the content of its manifest where it has one."""
@@ -149,7 +164,7 @@ class Assembly:
             if asked.low is not None:
                 self._beat()
                 facts = replace(facts, low=await objects.list(bucket, asked.low, MAX_PARTS))
-            picture = min((each.key for each in facts.high if each.size), key=natural, default="")
+            picture = first_frame(asked, facts.high) or ""
         if asked.picture and picture:
             self._beat()
             facts = replace(facts, picture=await self._start(rule, bucket, picture))
