@@ -349,3 +349,17 @@ def test_a_route_that_takes_its_own_thumbnails_is_told_of(
             )
         ]
     )
+
+
+def test_a_route_for_some_folders_before_one_for_all_gives_no_name_twice() -> None:
+    """Keys that would lead the later one to the earlier one's path are all taken by the earlier one."""
+    rest = route("rest", prefix="in")
+    assert warned(route("partner", prefix="in/partner", path="/partner/{folder}"), rest) == []
+    assert warned(route("a/b", prefix="in/a/b", path="a/b/{folder}"), rest) == []
+    told_of = ["Routes 'partner' and 'rest' can give one path and name in one dataset to two objects"]
+    for partner in (
+        route("partner", prefix="in/partner"),
+        route("partner", prefix="in/partner", path="/partner/{folder}", extensions=("png",)),
+        route("partner", prefix="in/partners", path="/partner/{folder}"),
+    ):
+        assert [line.partition(", of which")[0] for line in warned(partner, rest)] == told_of

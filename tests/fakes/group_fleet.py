@@ -11,6 +11,7 @@ from tests.fakes.group_steps import (
     Away,
     DarwinAnswers,
     Delete,
+    InS3,
     Kill,
     LedgerFails,
     Mark,
@@ -21,6 +22,7 @@ from tests.fakes.group_steps import (
     Step,
     Stop,
     Tell,
+    ToWorkers,
     What,
 )
 from tests.fakes.objects import FakeObjects
@@ -192,18 +194,10 @@ class Fleet:
 
     async def _take(self, what: What) -> None:
         match what:
-            case Put(scene, parts, content):
-                for part in parts:
-                    self.first.queue.put(self.bucket.write(scene, part, content))
-            case Mark(scene, named):
-                slots = [{"slot": part.removesuffix(".dcm"), "file": part} for part in named]
-                content = json.dumps({"slots": slots}) if self.rule is Completeness.MANIFEST else ""
-                self.first.queue.put(self.bucket.write(scene, MARKERS[self.rule], content))
-            case Delete(scene, part):
-                self.bucket.remove(scene, part or MARKERS.get(self.rule, ""))
-            case Tell(scene, part):
-                if told := self.bucket.told.get(f"in/{scene}/{part or MARKERS.get(self.rule, '')}"):
-                    self.first.queue.put(told)
+            case Put() | Mark() | Delete() | Tell():
+                self._in_s3(what)
+            case Start() | Stop() | Kill() | Away():
+                await self._to_workers(what)
             case Replay(again):
                 self.replay(again=again)
             case S3Fails(seconds):
@@ -214,6 +208,25 @@ class Fleet:
                 self._later(seconds, self.first.ledger.faults.heal)
             case DarwinAnswers(fault, times):
                 self.first.fault(**fault, times=times)
+
+    def _in_s3(self, what: InS3) -> None:
+        marker = MARKERS.get(self.rule, "")
+        match what:
+            case Put(scene, parts, content):
+                for part in parts:
+                    self.first.queue.put(self.bucket.write(scene, part, content))
+            case Mark(scene, named):
+                slots = [{"slot": part.removesuffix(".dcm"), "file": part} for part in named]
+                content = json.dumps({"slots": slots}) if self.rule is Completeness.MANIFEST else ""
+                self.first.queue.put(self.bucket.write(scene, marker, content))
+            case Delete(scene, part):
+                self.bucket.remove(scene, part or marker)
+            case Tell(scene, part):
+                if told := self.bucket.told.get(f"in/{scene}/{part or marker}"):
+                    self.first.queue.put(told)
+
+    async def _to_workers(self, what: ToWorkers) -> None:
+        match what:
             case Start():
                 self.start()
             case Stop(number):
@@ -232,7 +245,7 @@ class Fleet:
             self.first.queue.put(letter.body, letter.attributes | ({"again": "true"} if again else {}))
         self.first.dead_letters.purge()
 
-    def _later(self, seconds: float, heal: "Callable[[], None]") -> None:
+    def _later(self, seconds: float, heal: Callable[[], None]) -> None:
         self._heals.append(asyncio.get_running_loop().call_later(seconds, heal))
 
     def _heal_s3(self) -> None:

@@ -82,9 +82,9 @@ class Away(NamedTuple):
     seconds: float
 
 
-What = (
-    Put | Mark | Delete | Tell | Replay | S3Fails | LedgerFails | DarwinAnswers | Start | Stop | Kill | Away
-)
+InS3 = Put | Mark | Delete | Tell
+ToWorkers = Start | Stop | Kill | Away
+What = InS3 | ToWorkers | Replay | S3Fails | LedgerFails | DarwinAnswers
 
 
 class Step(NamedTuple):

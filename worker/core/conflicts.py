@@ -295,17 +295,22 @@ def _meeting(rules: list[Rule], places: list[tuple[str, int]]) -> Iterator[tuple
         start = end = bisect_right(alone, (beginning, one))
         while end < len(alone) and alone[end][0].startswith(beginning):
             end += 1
-        met = {other for _, other in alone[start:end] if _may_be_one(rules[one], rules[other])}
+        met = {
+            other
+            for _, other in alone[start:end]
+            if _may_be_one(rules[min(one, other)], rules[max(one, other)])
+        }
         alone[start:end] = [place for place in alone[start:end] if place[1] not in met]
         yield from ((min(one, other), max(one, other)) for other in met)
 
 
-def _may_be_one(one: Rule, other: Rule) -> bool:
+def _may_be_one(earlier: Rule, later: Rule) -> bool:
     return (
-        _may_meet(one.name.beginning, other.name.beginning)
-        and _may_meet(one.name.ending[::-1], other.name.ending[::-1])
-        and not _other_paths(one.path, other.path)
-        and not _told_apart(one.route, other.route)
+        _may_meet(earlier.name.beginning, later.name.beginning)
+        and _may_meet(earlier.name.ending[::-1], later.name.ending[::-1])
+        and not _other_paths(earlier.path, later.path)
+        and not _told_apart(earlier.route, later.route)
+        and not _out_of_reach(earlier, later)
     )
 
 
@@ -332,3 +337,23 @@ def _told_apart(one: Route, other: Route) -> bool:
         other.path,
     )
     return keep and same
+
+
+def _out_of_reach(earlier: Rule, later: Rule) -> bool:
+    """Whether the later route would need keys for it that the earlier one takes all of: it keeps the folders below its
+    prefix, and those that would lead below the earlier one's path lead below the earlier one's prefix.
+    """
+    if later.path.text != later.path.beginning + "{folder}" or earlier.path.text not in (
+        earlier.path.beginning,
+        earlier.path.beginning + "{folder}",
+    ):
+        return False
+    root, below = _folder(later.path.beginning), _folder(earlier.path.beginning)
+    if earlier.route.lane.storage != later.route.lane.storage or not below.startswith(root):
+        return False
+    keys = later.prefix + below.removeprefix(root)
+    return keys != "" and _takes_all(earlier.route) and _inside(earlier.route.prefix, keys)
+
+
+def _folder(path: str) -> str:
+    return normalise_path(path).rstrip("/") + "/"
