@@ -217,6 +217,28 @@ async def test_the_version_of_what_was_written_without_versioning_is_none(
 
 
 @pytest.mark.parametrize(
+    ("sent", "told"),
+    [
+        ("=?UTF-8?B?w4XDhE3DhFpJTkc=?=", "ÅÄMÄZING"),
+        ("=?UTF-8?Q?B=C3=A4r?= 7", "Bär 7"),
+        ("plain = ?text?", "plain = ?text?"),
+        ("=?no-charset?B?w4U=?=", "=?no-charset?B?w4U=?="),
+        ("=?UTF-8?B?/w==?=", "=?UTF-8?B?/w==?="),
+        ("=?UTF-8?B?a?=", "=?UTF-8?B?a?="),
+    ],
+)
+async def test_metadata_that_is_not_ascii_is_read_and_what_cannot_be_read_stays(
+    objects: S3Objects, stub: Stubber, sent: str, told: str
+) -> None:
+    """https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html"""
+    with stub:
+        stub.add_response("head_object", {"ETag": '"e"', "ContentLength": 7, "Metadata": {"name": sent}})
+        head = await objects.head("media", "a")
+    assert head is not None
+    assert head.metadata == {"name": told}
+
+
+@pytest.mark.parametrize(
     ("told", "restored", "archived"),
     [
         ({"StorageClass": "GLACIER"}, False, True),

@@ -4,6 +4,8 @@ import builtins
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
 from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError
@@ -151,6 +153,16 @@ def _head(response: "HeadObjectOutputTypeDef") -> Head:
         version=None if version == "null" else version,
         storage_class=response.get("StorageClass", "STANDARD"),
         restored='ongoing-request="false"' in response.get("Restore", ""),
-        metadata=response["Metadata"],
+        metadata={name: _decoded(value) for name, value in response["Metadata"].items()},
         archive_status=response.get("ArchiveStatus"),
     )
+
+
+def _decoded(value: str) -> str:
+    """What is not ASCII, S3 sends in RFC 2047's form
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingMetadata.html); what is not in it stays as it is.
+    """
+    try:
+        return str(make_header(decode_header(value)))
+    except (HeaderParseError, LookupError, UnicodeError):
+        return value

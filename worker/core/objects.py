@@ -22,7 +22,7 @@ class Head:
 
     *version* is None where S3 keeps none, *storage_class* is STANDARD where S3 names none. *restored* says that a
     restored copy can be read, *archive_status* in which archive INTELLIGENT_TIERING has put the object. The names of
-    *metadata* are in lower case; a value that is not ASCII comes in RFC 2047's form, as S3 sends it.
+    *metadata* are in lower case.
     """
 
     etag: str

@@ -117,7 +117,7 @@ def draft(
         told |= {f"tags.{name}": text for name, text in _there(rule, facts.tags).items()}
     if rule.sidecars is None:
         return FileDraft(asked.key, told)
-    if facts.thumbnail is None:
+    if facts.thumbnail is None or not facts.thumbnail.size:
         raise Absent(f"the thumbnail {asked.thumbnail}")
     fields: dict[str, object] = {"storage_thumbnail_key": asked.thumbnail}
     if asked.high is not None and (
