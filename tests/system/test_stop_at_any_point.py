@@ -196,9 +196,8 @@ def test_a_signal_loses_and_doubles_nothing_at_any_phase_beyond_the_lanes(
 
     end(worker, stage, cloud, how)
     if how == "stop":
-        visible, hidden = cloud.waiting()
-        assert visible + hidden == 2, "what was polled, and the postponed copy"
-        assert visible >= 1, "what was polled is given back; the copy is delayed for a second"
+        # The copy is delayed for a second.
+        assert cloud.waiting() in ((1, 1), (2, 0)), "what was polled is given back, and the copy is there"
 
     second = start(**settings, **unset)
     second.wait_until_ready()
