@@ -151,14 +151,21 @@ def test_a_group_by_count_is_complete_when_so_many_are_there_and_blocked_when_mo
 @pytest.mark.parametrize(
     ("groups", "name"), [(MARKED, "_SUCCESS"), (Groups(Group(manifest="manifest.json")), "manifest.json")]
 )
-def test_a_group_by_a_marker_or_a_manifest_needs_it_and_a_file_beside_it(groups: Groups, name: str) -> None:
+def test_a_group_by_a_marker_or_a_manifest_needs_it(groups: Groups, name: str) -> None:
     group, marker = groups.of("in/s1/a.png"), f"in/s1/{name}"
     assert complete(group, groups.seen("in/s1/a.png")) == Lacking(f"{marker} is not there")
-    assert complete(group, groups.seen(marker)) == Lacking(f"no file beside {marker} is there")
     assert keys_of(complete(group, groups.seen(marker, "in/s1/b.png", "in/s1/a.png"))) == [
         "in/s1/a.png",
         "in/s1/b.png",
     ]
+
+
+def test_a_marker_needs_a_file_beside_it_and_a_manifest_names_what_it_needs() -> None:
+    """Of the files that it names, none may be one that the route takes."""
+    told = Groups(Group(manifest="manifest.json"))
+    alone = complete(MARKED.of("in/s1/a.png"), MARKED.seen("in/s1/_SUCCESS"))
+    assert alone == Lacking("no file beside in/s1/_SUCCESS is there")
+    assert keys_of(complete(told.of("in/s1/a.png"), told.seen("in/s1/manifest.json"))) == []
 
 
 def test_a_listing_alone_never_shows_that_a_group_is_quiet() -> None:

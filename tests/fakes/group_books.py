@@ -1,6 +1,7 @@
 """The books of groups that have come to rest: what is wrong in them, in sentences."""
 
 import json
+from itertools import pairwise
 
 from tests.fakes.group_fleet import COUNT, QUIET, SLOTS, Fleet, Held, Letter, Moment
 from tests.fakes.group_steps import MARKERS, SCENES
@@ -39,17 +40,40 @@ def _of_scene(
     wrong = [f"untrue: {letter}" for letter in letters if not _truthful(rule, moments, letter, items)]
     if items:
         at, names = items[0]
-        if not any(_made_of(rule, moment, at, names) for moment in moments):
-            wrong.append(f"{names} were never all there was when the group was complete")
-        for name in parts_of(held):
-            told = [letter for letter in letters if letter.at >= fleet.bucket.written[scene, name]]
-            if name not in names and not told and name in wanted_of(rule, held):
-                wrong.append(f"{name} is not in the item {names}, and no dead letter says so")
+        made_of = [moment for moment in moments if _made_of(rule, moment, at, names)]
+        if not made_of:
+            return [*wrong, f"{names} were never all there was when the group was complete"]
+        late = wanted_of(rule, held).intersection(parts_of(held)).difference(names)
+        if late and not _torn(moments, made_of[0].since, fleet.known_at(scene)):
+            wrong += [
+                f"{name} is not in the item {names}, and no dead letter says so"
+                for name in late
+                if not _told_of(fleet, scene, name, letters)
+            ]
     elif is_complete(rule, held) and (mended or not letters):
         wrong.append(f"complete and no item: {dict(held)}, {letters}")
     elif not letters and (parts_of(held) or MARKERS.get(rule) in held):
         wrong.append(f"forgotten: {dict(held)}")
     return wrong
+
+
+def _told_of(fleet: Fleet, scene: str, name: str, letters: list[Letter]) -> bool:
+    """Whether a dead letter says that the item was made without this part."""
+    written = fleet.bucket.written[scene, name]
+    # What a manifest names that was written later, over the one that the item was made of, is no late part.
+    newly_named = fleet.bucket.written.get((scene, MARKERS["manifest"]), 0.0) > written
+    said = [letter for letter in [*letters, *fleet.replayed] if letter.scene == scene]
+    return newly_named or any(letter.at >= written for letter in said)
+
+
+def _torn(moments: list[Moment], since: float, until: float) -> bool:
+    """Whether something was deleted while the item was on its way: what came then found a group that was not complete, and
+    not yet registered, whose witness learns no more than that its own part is in the item.
+    """
+    return any(
+        before.held.keys() - after.held.keys() and since <= after.since <= until
+        for before, after in pairwise(moments)
+    )
 
 
 def _made_of(rule: Completeness, moment: Moment, at: float, names: list[str]) -> bool:
@@ -74,7 +98,12 @@ def _truthful(
         case "missing_parts":
             return any(not is_complete(rule, held) for held in seen) or rule is Completeness.QUIET
         case "late_part":
-            return any(set(names) != wanted_of(rule, held) for _, names in items for held in seen)
+            # One that a manifest does not name is called late too, once a file is gone that it names.
+            return any(
+                letter.name not in names or set(names) != wanted_of(rule, held)
+                for _, names in items
+                for held in seen
+            )
         case "too_many_parts":
             return any(len(parts_of(held)) > COUNT for held in seen)
         case "unexpected_part":

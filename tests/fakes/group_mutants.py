@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from worker.core import grouping
 from worker.core.grouping import GroupOf, Lacking, Member, Part, Seen, Verdicts, fingerprint
-from worker.core.model import S3Object
+from worker.core.model import Notes, S3Object
 
 
 def nobody_is_a_witness(
@@ -20,14 +20,19 @@ def stand_in_without_keys(group: GroupOf, parts: Sequence[Part], seen: Seen) -> 
     return replace(grouping.stand_in(group, parts, seen), etag=fingerprint(part.listed for part in parts))
 
 
-def only_the_first_key_waits_for_quiet(
+def quiet_since_the_first_look(
     group: GroupOf, seen: Seen, members: Sequence[Member], now: float
 ) -> Verdicts | Member:
-    """As where completeness can be seen: the others are forgotten."""
-    first = [member for member in members if member.key == seen.first]
-    if not first:
-        return Verdicts(None, None, members)
-    found = grouping.not_quiet(group, seen, first, now)
+    """Whatever came or changed since then."""
+    mark = fingerprint(part.listed for part in seen.parts)
+    unchanged = [
+        member._replace(notes=Notes(member.notes.waiting_since, mark, member.notes.waiting_since))
+        if member.notes
+        else member
+        for member in members
+    ]
+    found = grouping.not_quiet(group, seen, unchanged, now)
     if isinstance(found, Member):
-        return found
-    return replace(found, others=[member for member in members if member is not found.one])
+        return members[unchanged.index(found)]
+    one = None if found.one is None else members[unchanged.index(found.one)]
+    return Verdicts(one, found.later, [member for member in members if member is not one])

@@ -154,6 +154,20 @@ async def test_by_count_a_part_too_many_is_a_dead_letter() -> None:
     assert rig.dead() == [("in/scene_1/left.mp4", "too_many_parts")]
 
 
+async def test_what_is_in_the_item_is_known_though_a_part_too_many_came_later() -> None:
+    rig = Rig([replace(SCENES, group=Group(by="{scene}/", count=2))])
+    async with rig.running():
+        rig.put(*scene(1, "back"))
+        await asyncio.sleep(5)
+        rig.put(*scene(1, "front"))
+        await asyncio.sleep(5)
+        rig.put(*scene(1, "left"))
+        rig.put(*scene(1, "front"))
+        await rig.queue.until_empty(within=1000)
+    assert rig.dead() == [("in/scene_1/left.mp4", "too_many_parts")]
+    assert rig.outcomes() == {"postponed": 1, "registered": 1, "blocked": 1, "duplicate": 2}
+
+
 async def test_a_marker_completes_the_group_whenever_it_comes() -> None:
     route = replace(SCENES, group=Group(by="{scene}/", marker="_SUCCESS"))
     rig = Rig([route])
@@ -177,6 +191,17 @@ async def test_a_marker_that_came_first_waits_for_a_file() -> None:
         rig.put("in/scene_1/_SUCCESS", content=b"")
         await rig.queue.until_empty(within=700)
     assert rig.dead() == [("in/scene_1/_SUCCESS", "missing_parts")]
+
+
+async def test_a_manifest_may_name_files_only_that_its_route_does_not_take() -> None:
+    route = replace(SCENES, group=Group(by="{scene}/", manifest="manifest.json"), item_name="{filename}")
+    rig = Rig([route])
+    manifest = b'{"slots": [{"slot": "0", "file": "lidar.scan", "type": "video"}]}'
+    async with rig.running():
+        rig.objects.put("in/scene_1/lidar.scan")
+        rig.put("in/scene_1/manifest.json", content=manifest)
+        await rig.queue.until_empty()
+    assert rig.files() == {"/scene_1": [("0", "in/scene_1/lidar.scan")]}
 
 
 async def test_without_a_sign_the_group_is_complete_when_nothing_came_for_the_quiet_period() -> None:
@@ -312,6 +337,24 @@ async def test_a_manifest_tells_the_item_and_what_it_does_not_name_is_left_out()
     assert rig.dead() == []
     assert rig.outcomes()["ignored"] >= 1
     assert rig.conserved()
+
+
+async def test_a_group_whose_manifest_changes_before_its_item_is_sent_is_not_forgotten() -> None:
+    """Though its witness was a file that the manifest did not name."""
+    routes = [replace(SCENES, group=Group(by="{scene}/", manifest="item.json"))]
+    rig = Rig(routes)
+    async with rig.running():
+        rig.fault(kind="status", status=503, endpoint="register")
+        rig.put(*scene(1, "back", "front"))
+        rig.put("in/scene_1/item.json", content=b'{"slots": [{"slot": "0", "file": "front.mp4"}]}')
+        await asyncio.sleep(5)
+        rig.put("in/scene_1/item.json", content=b'{"slots": [{"slot": "0", "file": "left.mp4"}]}')
+        await asyncio.sleep(5)
+    assert rig.outcomes() == {"waiting": 3}
+    next_one = Rig(routes, queue=rig.queue, objects=rig.objects, ledger=rig.ledger, twin=rig.twin)
+    async with next_one.running():
+        await asyncio.sleep(5)
+    assert next_one.outcomes() == {"postponed": 1}
 
 
 async def test_a_manifest_that_cannot_be_used_is_one_dead_letter_until_it_is_mended() -> None:

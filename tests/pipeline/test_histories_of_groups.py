@@ -167,7 +167,7 @@ FIND = settings(SETTINGS, max_examples=400, phases=[Phase.generate], verbosity=V
     [
         (Completeness.SLOTS, "incomplete", group_mutants.nobody_is_a_witness),
         (Completeness.MARKER, "stand_in", group_mutants.stand_in_without_keys),
-        (Completeness.QUIET, "not_quiet", group_mutants.only_the_first_key_waits_for_quiet),
+        (Completeness.QUIET, "not_quiet", group_mutants.quiet_since_the_first_look),
     ],
 )
 def test_a_planted_bug_is_found(

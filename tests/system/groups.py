@@ -12,12 +12,12 @@ from tests.system.processes import DATASET, STORAGE, TEAM, Twin, Worker
 
 CAMERAS = ("front", "back", "left", "right")
 COUNT = 3
-QUIET_SECONDS = 6
-SHORT_SECONDS = 12
+QUIET_SECONDS = 10
+SHORT_SECONDS = 10
 SLICES = 1000
 
 
-def _route(name: str, complete: str, *more: str) -> str:
+def _route(name: str, complete: str, *more: str, within: str = "1d") -> str:
     fields = [
         f"name: {name}",
         f"prefix: {name}/",
@@ -25,23 +25,23 @@ def _route(name: str, complete: str, *more: str) -> str:
         f"storage: {STORAGE}",
         f"path: /{name}",
         *more,
-        f"group: {{complete: {complete}}}" if "within" not in complete else f"group: {complete}",
+        f"group: {{complete: {{{complete}}}, within: {within}}}",
     ]
     return "  - " + "\n    ".join(fields) + "\n"
 
 
-_SLOTS = f"{{slots: [{', '.join(CAMERAS)}]}}"
+_SLOTS = f"slots: [{', '.join(CAMERAS)}]"
 _BY_STEM = 'slot: "{stem}"'
 ROUTES = "routes:\n" + "".join(
     [
         _route("scenes", _SLOTS, _BY_STEM),
-        _route("short", f"{{complete: {_SLOTS}, within: {SHORT_SECONDS}s}}", _BY_STEM),
-        _route("counted", f"{{count: {COUNT}}}", _BY_STEM),
-        _route("marked", "{marker: _SUCCESS}", _BY_STEM),
-        _route("told", "{manifest: manifest.json}", _BY_STEM),
-        _route("quiet", f"{{quiet: {QUIET_SECONDS}s}}", _BY_STEM),
-        _route("slices", "{count: 5}"),
-        _route("series", f"{{count: {SLICES}}}"),
+        _route("short", _SLOTS, _BY_STEM, within=f"{SHORT_SECONDS}s"),
+        _route("counted", f"count: {COUNT}", _BY_STEM),
+        _route("marked", "marker: _SUCCESS", _BY_STEM),
+        _route("told", "manifest: manifest.json", _BY_STEM),
+        _route("quiet", f"quiet: {QUIET_SECONDS}s", _BY_STEM),
+        _route("slices", "count: 5"),
+        _route("series", f"count: {SLICES}"),
     ]
 )
 """A folder is a group; a file's stem is its slot, but for the slices of a series, which share one."""
@@ -99,15 +99,15 @@ def quiet_samples(count: int, chance: random.Random) -> list[Sample]:
     return [Sample("quiet", f"g{number}", some) for number, some in enumerate(parts)]
 
 
-def items_in(twin: Twin, route: str | None = None) -> dict[tuple[str, str], Files]:
-    """What Darwin holds, of one route or all."""
+def items_in(twin: Twin, *routes: str) -> dict[tuple[str, str], Files]:
+    """What Darwin holds of these routes."""
     held = twin.state()["teams"][TEAM]["datasets"][DATASET]["items"]
     return {
         (item["path"], item["name"]): sorted(
             zip(item["slots"], item["storage_keys"], strict=True), key=lambda file: file[1]
         )
         for item in held
-        if route in (None, item["path"].strip("/"))
+        if item["path"].strip("/") in routes
     }
 
 

@@ -79,6 +79,7 @@ class Assembly:
         """What comes of a group, one decision for each of its *members*: by one listing, which begins now."""
         one = carrier(part.group, members)
         unnamed: list[Member] = []
+        seen = Seen(())
         try:
             seen, content = await self._look(part.group)
             found = judge(part, seen, content, members, self._now())
@@ -89,17 +90,36 @@ class Assembly:
                 return _decisions(part.group, found.one, found.later, found.others, Reason.GROUP_INCOMPLETE)
             if before is not None and found.leaves_out(found.one):
                 return [(member, left_out(part.group)) for member in members]
-            one = found.one
-            unnamed = [member for member in found.others if found.leaves_out(member)]
+            # What the manifest leaves out may be the witness: nobody else speaks for the group before it is registered.
+            if before is not None or not found.leaves_out(one):
+                one = found.one
+            unnamed = [member for member in members if member is not one and found.leaves_out(member)]
             files = [await self._file(part.group, each, one.notes) for each in found.parts]
             decided: Decided = found.item(files)
         except CannotBe as cannot:
-            decided = cannot.outcome
+            return await self._cannot_be(part, seen, members, cannot.outcome)
         except Absent as absent:
             decided = later(part.group.rule, absent, one.notes, self._now())
         others = [member for member in members if member is not one and member not in unnamed]
         told = _decisions(part.group, one, decided, others, Reason.IN_ONE_ITEM)
         return told + [(member, left_out(part.group)) for member in unnamed]
+
+    async def _cannot_be(
+        self, part: PartOf, seen: Seen, members: Sequence[Member], outcome: Outcome
+    ) -> list[tuple[Member, Decided]]:
+        """The group as it is now makes no item. What is in an item that it made before is known all the same."""
+        try:
+            before = await self._registered(part, seen, None, members)
+        except CannotBe:
+            before = None
+        told = [] if before is None else registered(part.group, before, seen, members)
+        known: dict[Member, Decided] = {
+            member: what for member, what in told if what.reason is not Reason.LATE_PART
+        }
+        left = [member for member in members if member not in known]
+        one = carrier(part.group, left) if left else None
+        others = [member for member in left if member is not one]
+        return [*known.items(), *_decisions(part.group, one, outcome, others, Reason.IN_ONE_ITEM)]
 
     async def _look(self, group: GroupOf) -> tuple[Seen, bytes | None]:
         """What is there of the group, and the content of its manifest where it has one."""
@@ -119,7 +139,7 @@ class Assembly:
         return (seen if content is not None else replace(seen, marker=None)), content
 
     async def _registered(
-        self, part: PartOf, seen: Seen, found: Verdicts | Ready, members: Sequence[Member]
+        self, part: PartOf, seen: Seen, found: Verdicts | Ready | None, members: Sequence[Member]
     ) -> S3Object | None:
         """What the ledger has as registered for the group: it was complete once, and a part that is not in its item came
         late. What an operator sent again is not judged by the ledger alone.
