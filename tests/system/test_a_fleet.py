@@ -90,7 +90,8 @@ def test_a_dead_workers_claims_lapse_and_are_taken_over(
 
     [second] = fleet(start, ledger, 1, WORKER_DARWIN__REQUEST_TIMEOUT_SECONDS="2")
     until("the queue is empty", cloud.emptied, seconds=80)
-    assert second.outcomes() == {("registered", "proven_ours"): 1}
+    # The line about a message is written after its deletion.
+    until("the second worker tells of it", lambda: second.outcomes() == {("registered", "proven_ours"): 1})
     counters = twin.counters()
     assert (counters["items_registered"], counters["items_resent"], counters["collisions"]) == (1, 1, 0)
     assert cloud.waiting(cloud.dead_letter_url) == (0, 0)

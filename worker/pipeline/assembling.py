@@ -80,6 +80,7 @@ class Assembling:
         self._numbers = count()
         self._held = 0
         self._news = Bell()
+        self._free = list(range(HANDS))
 
     def add(self, pending: Pending, record: RecordId, key: str, history: History) -> None:
         """From sorting: *key* is the object's own."""
@@ -94,9 +95,13 @@ class Assembling:
 
     async def run(self, placing: Placing) -> None:
         """Until cancelled; what becomes an item goes to *placing*."""
-        async with asyncio.TaskGroup() as tasks:
-            for hand in range(HANDS):
-                tasks.create_task(self._work(f"{PART} {hand}", placing), name=f"{PART} {hand}")
+        try:
+            async with asyncio.TaskGroup() as jobs:
+                while True:
+                    job, hand = await self._next(), await self._hand()
+                    jobs.create_task(self._carry_out(job, hand, placing), name=f"{PART} {hand}")
+        finally:
+            self._context.heartbeats.ended(PART)
 
     # Jobs
 
@@ -116,16 +121,23 @@ class Assembling:
         heapq.heappush(self._order, (job.at, next(self._numbers), place))
         self._news.ring()
 
-    async def _next(self, part: str) -> _Job:
+    async def _next(self) -> _Job:
         """The job whose time came first; it takes no more members from then on."""
         loop = asyncio.get_running_loop()
         while True:
-            self._context.heartbeats.beat(part)
+            self._context.heartbeats.beat(PART)
             if self._order and self._order[0][0] <= loop.time():
                 return self._jobs.pop(heapq.heappop(self._order)[2])
             await self._news.wait(
                 min(IDLE_WAIT, self._order[0][0] - loop.time()) if self._order else IDLE_WAIT
             )
+
+    async def _hand(self) -> int:
+        """The number of one that is free."""
+        while not self._free:
+            self._context.heartbeats.beat(PART)
+            await self._news.wait(IDLE_WAIT)
+        return self._free.pop()
 
     def _again(self, job: _Job, members: list[Member], seconds: float) -> None:
         """Those records wait for another try, with whatever came for their group meanwhile."""
@@ -141,18 +153,18 @@ class Assembling:
 
     # What is done for one
 
-    async def _work(self, part: str, placing: Placing) -> None:
+    async def _carry_out(self, job: _Job, hand: int, placing: Placing) -> None:
+        part = f"{PART} {hand}"
         try:
-            while True:
-                job = await self._next(part)
-                members = [member for member in job.members if member.record.message in self._settling.book]
-                self._held -= len(job.members) - len(members)
-                if members and not await self._tried(part, placing, job, members):
-                    continue
+            members = [member for member in job.members if member.record.message in self._settling.book]
+            self._held -= len(job.members) - len(members)
+            if not members or await self._tried(part, placing, job, members):
                 self._held -= len(members)
                 self._forget(job.bucket)
         finally:
             self._context.heartbeats.ended(part)
+            self._free.append(hand)
+            self._news.ring()
 
     async def _tried(self, part: str, placing: Placing, job: _Job, members: list[Member]) -> bool:
         """Whether each of the members goes its way; otherwise they wait here for another try."""
