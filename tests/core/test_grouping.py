@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.core.sample_groups import Groups, listed, member
+from tests.core.sample_groups import NOW, Groups, listed, member
 from worker.core.forms import CannotBe
 from worker.core.grouping import (
     Lacking,
@@ -25,7 +25,7 @@ from worker.core.grouping import (
     stand_in,
     values_of_group,
 )
-from worker.core.model import ItemType, Kind, Outcome, Reason, S3Object
+from worker.core.model import ItemType, Kind, Notes, Outcome, Reason, S3Object
 from worker.core.routes import Group, Route
 
 SLOTS = Group(slots=("front", "back"), within=3_600)
@@ -230,6 +230,24 @@ def test_of_a_group_that_was_registered_the_late_part_is_blocked_and_the_others_
             ),
         ),
     ]
+
+
+@pytest.mark.parametrize(
+    ("saw", "reason"),
+    [
+        ("", Reason.IN_LEDGER),
+        (fingerprint([listed("in/s1/a"), listed("in/s1/b")]), Reason.IN_LEDGER),
+        (fingerprint([listed("in/s1/a"), listed("in/s1/b"), listed("in/s1/c")]), Reason.LATE_PART),
+    ],
+)
+def test_a_record_that_waited_for_quiet_speaks_for_the_late_ones_that_it_saw(
+    saw: str, reason: Reason
+) -> None:
+    group, before = QUIET.of("in/s1/a"), QUIET.seen("in/s1/a", "in/s1/b")
+    now = QUIET.seen("in/s1/a", "in/s1/b", "in/s1/c")
+    waited = member("in/s1/a", 1, Notes(NOW - 70, saw, NOW - 60))
+    [(_, outcome)] = registered(group, stand_in(group, before.parts, before), now, [waited])
+    assert outcome.reason is reason
 
 
 @pytest.mark.parametrize(

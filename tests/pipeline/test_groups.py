@@ -258,6 +258,27 @@ async def test_a_part_that_comes_while_its_group_waits_for_a_token_is_not_lost()
     assert rig.dead() == [("in/scene_1/back.mp4", "late_part")]
 
 
+async def test_a_part_that_comes_with_a_known_one_while_its_group_waits_for_a_token_is_not_lost_either() -> (
+    None
+):
+    """The record that goes on is that of the known one, and speaks for both."""
+    rig = Rig([replace(SCENES, group=Group(by="{scene}/", quiet=60))])
+    async with rig.running():
+        rig.put(*scene(1, "front"))
+        await asyncio.sleep(30)
+        rig.fault(kind="status", status=503, times=3, endpoint="register")
+        await asyncio.sleep(35)
+        rig.put(*scene(1, "front", "back"))
+        await rig.queue.until_empty(within=3000)
+    assert [slot for slot, _ in rig.files()["/scene_1"]] == ["front"]
+    assert rig.dead() == [("in/scene_1/front.mp4", "late_part")]
+    [letter] = rig.dead_letters.stored
+    assert letter.attributes["detail"] == (
+        "The item of the group was registered before with 1 objects, and some of 2 that are there now are not in it; Darwin "
+        "keeps it."
+    )
+
+
 async def test_a_part_that_is_overwritten_after_its_group_was_registered_is_ignored() -> None:
     rig = Rig([SCENES])
     async with rig.running():

@@ -122,6 +122,10 @@ def has_key(one: S3Object, key: str) -> bool:
     return _mark(key) in _marks(one)
 
 
+def _fingerprint_of(stand_in: S3Object) -> str:
+    return (stand_in.etag or "").partition("-")[0]
+
+
 def _marks(stand_in: S3Object) -> frozenset[str]:
     marks = (stand_in.etag or "").rpartition("-")[2]
     return frozenset(marks[at : at + _MARK] for at in range(0, len(marks), _MARK))
@@ -266,19 +270,28 @@ def _goes_on(one: Member, members: Sequence[Member], later: Later | Outcome) -> 
 def registered(
     group: GroupOf, held: S3Object, seen: Seen, members: Sequence[Member]
 ) -> list[tuple[Member, Outcome]]:
-    """What becomes of the records of a group that was registered as *held*, with fewer objects than are there now."""
-    late = Outcome(
-        Kind.BLOCKED,
-        Reason.LATE_PART,
-        f"The item of the group was registered before with {held.size} objects, and without this one; Darwin keeps it.",
-        _name(group),
+    """What becomes of the records of a group that was registered as *held*. One that waited for quiet speaks for all that
+    it saw: the records of the others are gone.
+    """
+    there, name = _keys(seen), _name(group)
+    late = f"The item of the group was registered before with {held.size} objects, and without this one; Darwin keeps it."
+    others_late = (
+        f"The item of the group was registered before with {held.size} objects, and some of {len(there)} that are there now "
+        "are not in it; Darwin keeps it."
     )
-    known = Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, "", _name(group))
-    gone, there = _gone(group, "The object is not there any more, or is empty."), _keys(seen)
-    return [
-        (member, known if has_key(held, member.key) else late if member.key in there else gone)
-        for member in members
-    ]
+    more = any(not has_key(held, key) for key in there)
+
+    def outcome(member: Member) -> Outcome:
+        if not has_key(held, member.key):
+            if member.key not in there:
+                return _gone(group, "The object is not there any more, or is empty.")
+            return Outcome(Kind.BLOCKED, Reason.LATE_PART, late, name)
+        saw = member.notes.fingerprint if member.notes else ""
+        if more and saw and saw != _fingerprint_of(held):
+            return Outcome(Kind.BLOCKED, Reason.LATE_PART, others_late, name)
+        return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, "", name)
+
+    return [(member, outcome(member)) for member in members]
 
 
 def carrier(group: GroupOf, members: Sequence[Member]) -> Member:
