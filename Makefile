@@ -2,11 +2,12 @@
 VENV := .venv
 ENGINES := .venv-engines
 PEERS := .venv-peers
+NPM_PEER := tests/bench/peers/sqs_consumer
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras
 PYTHON ?= python3
 BIN := $(VENV)/bin
 
-.PHONY: help demo test coverage check-code chaos soak fuzz lock clean
+.PHONY: help demo test coverage check-code chaos soak fuzz bench lock clean
 
 help:  ## what can be made here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -35,6 +36,9 @@ soak: $(VENV)/ready  ## a million records through one worker: does its memory st
 fuzz: $(VENV)/ready  ## a million mutated bodies through parsing and routing
 	nice -n 10 $(BIN)/python -m tests.fuzz $(ARGS)
 
+bench: $(VENV)/ready $(ENGINES)/ready $(PEERS)/ready $(NPM_PEER)/node_modules/ready  ## the worker beside its peers: quota, CPU, memory (ARGS="--only 1 4")
+	$(BIN)/python -m tests.bench $(ARGS)
+
 lock:  ## resolve the pins in requirements/ anew from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) --group dev pyproject.toml -o requirements/dev.txt
@@ -42,7 +46,7 @@ lock:  ## resolve the pins in requirements/ anew from pyproject.toml (needs uv)
 	$(LOCK) --group pyproject.toml:peers -o requirements/peers.txt
 
 clean:  ## remove the environments and caches
-	rm -rf $(VENV) $(ENGINES) $(PEERS) .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info
+	rm -rf $(VENV) $(ENGINES) $(PEERS) $(NPM_PEER)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -58,4 +62,8 @@ $(ENGINES)/ready: requirements/engines.txt
 $(PEERS)/ready: requirements/peers.txt
 	$(PYTHON) -m venv $(PEERS)
 	$(PEERS)/bin/python -m pip install -q --require-hashes -r requirements/peers.txt
+	@touch $@
+
+$(NPM_PEER)/node_modules/ready: $(NPM_PEER)/package-lock.json
+	cd $(NPM_PEER) && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@

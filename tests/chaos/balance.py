@@ -4,7 +4,7 @@ worker was away.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -39,13 +39,16 @@ def requests_of(journal: Path) -> list[Request]:
     return sorted(requests, key=lambda request: request.at)
 
 
-def settled_in(folder: Path) -> Mapping[str, set[str]]:
-    """The keys that each worker settled, by its own log."""
-    settled = defaultdict[str, set[str]](set)
+def settled_in(folder: Path) -> Mapping[str, Mapping[str, float]]:
+    """When each worker first settled each key, by its own log, in Unix seconds."""
+    settled = defaultdict[str, dict[str, float]](dict)
     for log in folder.glob("worker-*/stdout"):
         name = log.parent.name.removeprefix("worker-")
         for line in map(_read, log.read_text(errors="replace").splitlines()):
-            settled[name].update(record["key"] for record in line.get("records", []) if "key" in record)
+            for record in line.get("records", []):
+                if "key" in record:
+                    at = datetime.fromisoformat(line["timestamp"]).timestamp()
+                    settled[name].setdefault(record["key"], at)
     return settled
 
 
@@ -67,17 +70,18 @@ def resent(
     requests: Iterable[Request],
     good: frozenset[str],
     absences: Iterable[Absence],
-    settled: Mapping[str, Container[str]],
+    settled: Mapping[str, Mapping[str, float]],
 ) -> Resent:
     """*settled*: by each worker, as in :func:`settled_in`."""
-    away = dict[str, float]()
+    away = defaultdict[str, list[Absence]](list)
     for absence in absences:
-        away[absence.name] = max(absence.until, away.get(absence.name, 0.0))
+        away[absence.name].append(absence)
 
     def spoils(request: Request, key: str) -> bool:
-        if request.answer != OK:
-            return True
-        return away.get(request.by, float("-inf")) >= request.at and key not in settled.get(request.by, ())
+        settled_at = settled.get(request.by, {}).get(key, float("inf"))
+        return request.answer != OK or any(
+            request.at <= absence.until and absence.since < settled_at for absence in away[request.by]
+        )
 
     last: dict[str, Request] = {}
     items = spoilt = 0

@@ -102,22 +102,26 @@ def test_what_darwin_blocks_may_be_sent_again_for_each_notification_of_it() -> N
 @pytest.mark.parametrize(
     ("at", "by", "settled", "needless"),
     [
-        (8.0, "1.1", (), ()),
-        (8.0, "1.1", ("a",), ("a",)),
-        (12.0, "1.2", (), ("a",)),
-        (8.0, "2.1", (), ()),
-        (8.0, "2.1", ("a",), ("a",)),
-        (15.0, "2.1", (), ()),
-        (21.0, "2.1", (), ("a",)),
+        (8.0, "1.1", None, ()),
+        (8.0, "1.1", 9.0, ("a",)),
+        (12.0, "1.2", None, ("a",)),
+        (8.0, "2.1", None, ()),
+        (8.0, "2.1", 9.0, ("a",)),
+        (8.0, "2.1", 60.0, ()),
+        (15.0, "2.1", None, ()),
+        (21.0, "2.1", None, ("a",)),
     ],
 )
 def test_who_is_killed_or_frozen_before_it_settled_what_it_heard_cut_its_request(
-    at: float, by: str, settled: tuple[str, ...], needless: tuple[str, ...]
+    at: float, by: str, settled: float | None, needless: tuple[str, ...]
 ) -> None:
-    """1.1 is killed at 10; 2.1 is frozen from 10 to 20."""
+    """1.1 is killed at 10; 2.1 is frozen from 10 to 20, and may be who sends it again and settles it."""
     absences = [Absence("1.1", 10.0, float("inf")), Absence("2.1", 10.0, 20.0)]
     requests = [Request(at, by, ["a"], "200"), Request(50.0, "3.1", ["a"], "200")]
-    assert resent(requests, LOAD.good, absences, {by: settled}).needless == needless
+    assert (
+        resent(requests, LOAD.good, absences, {by: {} if settled is None else {"a": settled}}).needless
+        == needless
+    )
 
 
 def test_journal_and_logs_are_read_from_their_files(tmp_path: Path) -> None:
@@ -129,9 +133,21 @@ def test_journal_and_logs_are_read_from_their_files(tmp_path: Path) -> None:
         Request(8.0, "1.1", ["in/a"], "cut"),
     ]
     (tmp_path / "worker-1.1").mkdir()
-    said = {"event": "message settled", "records": [{"key": "in/a"}, {"outcome": "unreadable"}]}
-    (tmp_path / "worker-1.1" / "stdout").write_text(json.dumps(said) + "\n" + json.dumps(said)[:20])
-    assert settled_in(tmp_path) == {"1.1": {"in/a"}}
+    said = {
+        "timestamp": "2031-02-01T09:00:00Z",
+        "event": "message settled",
+        "records": [{"key": "in/a"}, {"outcome": "unreadable"}],
+    }
+    (tmp_path / "worker-1.1" / "stdout").write_text(
+        "\n".join(
+            [
+                json.dumps(said),
+                json.dumps(said | {"timestamp": "2031-02-01T09:00:05Z"}),
+                json.dumps(said)[:20],
+            ]
+        )
+    )
+    assert settled_in(tmp_path) == {"1.1": {"in/a": 1_927_702_800.0}}
 
 
 def test_errors_tracebacks_and_secrets_in_what_a_worker_says_are_found(tmp_path: Path) -> None:

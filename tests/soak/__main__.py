@@ -21,8 +21,8 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from tests.plot import Curve, svg
 from tests.soak.darwin_stub import DATASET, STORAGE, TEAM
-from tests.soak.plot import Curve, svg
 from tests.system.processes import HOST, ask, free_port
 
 RESULTS = Path(__file__).parent / "results"
@@ -219,11 +219,12 @@ def _write(results: Path, samples: list[Sample], summary: str) -> None:
         rows.writerows(astuple(sample) for sample in samples)
     every = samples[:: max(1, len(samples) // 900)]
     rates = [_rate(samples[: samples.index(sample) + 1], 30) for sample in every]
+    memory = [(sample.seconds, sample.rss / MEBIBYTE) for sample in every]
+    pace = [(sample.seconds, rate) for sample, rate in zip(every, rates, strict=True)]
     picture = svg(
         f"{samples[-1].records:,} records through one worker",
-        [sample.seconds for sample in every],
-        Curve("MiB of memory", "#06c", [sample.rss / MEBIBYTE for sample in every]),
-        Curve("records/s", "#c60", rates),
+        [Curve("MiB of memory", "#06c", memory)],
+        [Curve("records/s", "#c60", pace)],
     )
     (results / "memory.svg").write_text(picture)
     (results / "summary.txt").write_text(summary + "\n")

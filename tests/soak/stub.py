@@ -13,6 +13,7 @@ from collections import Counter
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from tests.fakes.wire import Connection, Request, serve
 from tests.soak.darwin_stub import Darwin
 from tests.soak.fates import Fate, fate_of
 from tests.soak.sqs_stub import Queues
@@ -61,63 +62,43 @@ class Stub:
         return {"wrong": len(wrong), "named": wrong[:SHOWN], "dead letters twice": twice, **fates}
 
 
-class Connection(asyncio.Protocol):
-    """HTTP/1.1, one request after the other."""
+class Client(Connection):
+    """One connection of the worker, or of who watches."""
 
     def __init__(self, stub: Stub) -> None:
+        super().__init__()
         self._stub = stub
-        self._data = bytearray()
-        self._transport: asyncio.Transport | None = None
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-
-    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - the signature is asyncio's
-        self._transport = None
-
-    def data_received(self, data: bytes) -> None:
-        self._data += data
-        while (end := self._data.find(b"\r\n\r\n")) >= 0:
-            first, *lines = self._data[:end].decode("latin-1").split("\r\n")
-            headers = {
-                name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
-            }
-            length = int(headers.get("content-length", 0))
-            if len(self._data) < end + 4 + length:
-                return
-            body = bytes(self._data[end + 4 : end + 4 + length])
-            del self._data[: end + 4 + length]
-            method, target, _ = first.split(" ", 2)
-            if "x-amz-target" in headers:
-                self._sqs(headers["x-amz-target"].rpartition(".")[2], json.loads(body))
-            elif method == "POST":
-                self._register(json.loads(body))
-            else:
-                self._ask(target)
+    def received(self, request: Request) -> None:
+        if request.sqs_call is not None:
+            self._sqs(request.sqs_call, json.loads(request.body))
+        elif request.method == "POST":
+            self._register(json.loads(request.body))
+        else:
+            self._ask(request.target)
 
     # SQS
 
     def _sqs(self, call: str, asked: dict[str, Any]) -> None:
         happens = self._stub.happens
         if happens(0.3, "SQS answered 503"):
-            self._answer(503, {"__type": "com.amazonaws.sqs#ServiceUnavailable", "message": "planted"})
+            self.answer(503, {"__type": "com.amazonaws.sqs#ServiceUnavailable", "message": "planted"})
         elif happens(0.1, "SQS throttled"):
-            self._answer(400, {"__type": "com.amazonaws.sqs#RequestThrottled", "message": "planted"})
+            self.answer(400, {"__type": "com.amazonaws.sqs#RequestThrottled", "message": "planted"})
         elif happens(0.1, "SQS connections broken before"):
-            self._break()
+            self.break_off()
         elif call == "ReceiveMessage":
             self._receive(asked, time.monotonic() + asked.get("WaitTimeSeconds", 0))
         else:
             answer = self._stub.queues.call(call, asked, time.monotonic())
             if happens(0.1, "SQS connections broken after"):
-                self._break()
+                self.break_off()
             else:
-                self._answer(200, answer)
+                self.answer(200, answer)
 
     def _receive(self, asked: dict[str, Any], until: float) -> None:
         """A long poll looks again when the next message is due."""
-        if self._transport is None:
+        if not self.open:
             return
         now = time.monotonic()
         answer = self._stub.queues.call("ReceiveMessage", asked, now)
@@ -126,9 +107,9 @@ class Connection(asyncio.Protocol):
             wait = min(until, max(due or until, now + 0.05)) - now
             asyncio.get_running_loop().call_later(wait, self._receive, asked, until)
         elif answer and self._stub.happens(0.05, "receives lost"):
-            self._break()
+            self.break_off()
         else:
-            self._answer(200, answer)
+            self.answer(200, answer)
 
     # Darwin
 
@@ -136,52 +117,40 @@ class Connection(asyncio.Protocol):
         happens = self._stub.happens
         loop = asyncio.get_running_loop()
         if happens(1.5, "Darwin answered 502 before"):
-            loop.call_later(LATENCY, self._answer, 502, "<html>Bad Gateway</html>")
+            loop.call_later(LATENCY, self.answer, 502, "<html>Bad Gateway</html>")
         elif happens(0.2, "Darwin answered 429"):
             loop.call_later(
-                LATENCY, self._answer, 429, {"errors": {"code": "RATE_LIMITED"}}, "Retry-After: 1\r\n"
+                LATENCY, self.answer, 429, {"errors": {"code": "RATE_LIMITED"}}, "Retry-After: 1\r\n"
             )
         elif happens(0.5, "Darwin connections broken before"):
-            loop.call_later(LATENCY, self._break)
+            loop.call_later(LATENCY, self.break_off)
         else:
             status, answer = self._stub.darwin.register(body, time.time())
             if happens(1, "Darwin answered 500 after"):
-                loop.call_later(LATENCY, self._answer, 500, {"errors": {"detail": "Internal"}})
+                loop.call_later(LATENCY, self.answer, 500, {"errors": {"detail": "Internal"}})
             elif happens(0.5, "Darwin connections broken after"):
-                loop.call_later(LATENCY, self._break)
+                loop.call_later(LATENCY, self.break_off)
             elif happens(0.02, "Darwin answered too late"):
-                loop.call_later(TOO_SLOW, self._answer, status, answer)
+                loop.call_later(TOO_SLOW, self.answer, status, answer)
             else:
                 wait = SLOW if happens(0.5, "Darwin answered slowly") else LATENCY
-                loop.call_later(wait, self._answer, status, answer)
+                loop.call_later(wait, self.answer, status, answer)
 
     def _ask(self, target: str) -> None:
         parts = urlsplit(target)
         if parts.path.startswith("/_soak/"):
             wanted = self._stub.books if parts.path.endswith("books") else self._stub.state
-            self._answer(200, wanted())
+            self.answer(200, wanted())
         elif self._stub.happens(0.5, "Darwin answered 503 to a question"):
-            self._answer(503, {})
+            self.answer(503, {})
         else:
             answer = self._stub.darwin.ask(parts.path, parse_qs(parts.query))
-            self._answer(404 if answer is None else 200, answer)
-
-    # Both
-
-    def _answer(self, status: int, answer: Any, headers: str = "") -> None:
-        if self._transport is not None:
-            body = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
-            head = f"HTTP/1.1 {status} Said\r\nContent-Type: application/json\r\n{headers}Content-Length: {len(body)}"
-            self._transport.write(head.encode() + b"\r\n\r\n" + body)
-
-    def _break(self) -> None:
-        if self._transport is not None:
-            self._transport.abort()
+            self.answer(404 if answer is None else 200, answer)
 
 
 async def _serve(records: int, seed: int, faults: float) -> None:
     stub = Stub(records, seed, faults)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(stub), "127.0.0.1", 0)
+    server = await serve(Client, stub)
     sys.stdout.write(f"stub listening on {server.sockets[0].getsockname()[1]}\n")
     sys.stdout.flush()
     async with server:

@@ -1,8 +1,10 @@
 """One token bucket as a value: what Darwin lets one key send, and how a refusal slows it (law 4).
 
 Refill is (limit - burst) a minute and the bucket holds *burst*, so no window of 60 s sees more than *limit* takes.
-A 429 empties and freezes the bucket; then it refills more slowly and climbs back. *now* is in seconds on one clock for
-all who share the bucket; while it goes back nothing is gained.
+Where the real limit is lower, refusals find it: each takes a tenth of the rate away, and what was taken comes back with
+the square of the time since, never above the configured limit. So the rate lingers near a limit that it met, and soon
+leaves one that is gone. *now* is in seconds on one clock for all who share the bucket; while it goes back nothing is
+gained.
 """
 
 import math
@@ -11,16 +13,20 @@ from dataclasses import dataclass, replace
 MINUTE = 60.0
 LONGEST_FREEZE = 3600.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
-SLOWDOWN = 0.7
-CLIMB = 0.1  # of the full rate, per minute
+IN_A_ROW = 5.0
+"""Seconds, and two tokens' time: a refusal that comes so soon after the thaw is of the first requests after it."""
+
+SLOWDOWN = 0.9
+CLIMB = 1 / 6  # of the full rate, in the first minute after the thaw; four times as much in two
 LOWEST_RATE = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """*tokens* were at hand at *at*, with *rate* tokens a minute coming in. While frozen, *at* is the thaw ahead.
+    """*tokens* were at hand at *at*; while frozen, *at* is the thaw ahead.
 
-    *refusals* is the number of 429s in a row; *thaw* is when the freeze of the last one ended or will end.
+    *thaw* is when the freeze of the last 429 ended or will end, *rate* how many tokens a minute came in then, and
+    *refusals* the number of 429s in a row.
     """
 
     limit: int
@@ -34,6 +40,19 @@ class Bucket:
     @property
     def full_rate(self) -> float:
         return float(self.limit - self.burst)
+
+    def rate_at(self, now: float) -> float:
+        """Tokens a minute that come in at *now*."""
+        minutes = max(0.0, now - self.thaw) / MINUTE
+        return min(self.full_rate, self.rate + CLIMB * self.full_rate * minutes**2)
+
+    def gained(self, since: float, now: float) -> float:
+        """The tokens of the time between: the integral of the rate."""
+        climbed = self.thaw + MINUTE * math.sqrt((self.full_rate - self.rate) / (CLIMB * self.full_rate))
+        top = min(max(climbed, since), now)
+        first, last = (since - self.thaw) / MINUTE, (top - self.thaw) / MINUTE
+        climbing = 0.0 if top <= since else CLIMB * self.full_rate * (last**3 - first**3) / 3
+        return (self.rate * (top - since) + self.full_rate * (now - top)) / MINUTE + climbing
 
 
 def empty(limit: int, burst: int, now: float) -> Bucket:
@@ -65,13 +84,10 @@ def under(bucket: Bucket, limit: int, burst: int, now: float) -> Bucket:
 
 def refilled(bucket: Bucket, now: float) -> Bucket:
     """The bucket as it stands at *now*; unchanged while it is frozen."""
-    seconds = now - bucket.at
-    if seconds <= 0:
+    if now <= bucket.at:
         return bucket
-    rate = min(bucket.full_rate, bucket.rate + CLIMB * bucket.full_rate * seconds / MINUTE)
-    # The mean of both rates: exact on the climb, and too little, never too much, where the climb ends in between.
-    gained = (bucket.rate + rate) / 2 * seconds / MINUTE
-    return replace(bucket, tokens=min(float(bucket.burst), bucket.tokens + gained), rate=rate, at=now)
+    tokens = bucket.tokens + bucket.gained(bucket.at, now)
+    return replace(bucket, tokens=min(float(bucket.burst), tokens), at=now)
 
 
 def take(bucket: Bucket, now: float) -> tuple[Bucket, float]:
@@ -82,25 +98,27 @@ def take(bucket: Bucket, now: float) -> tuple[Bucket, float]:
     if bucket.tokens >= 1:
         return replace(bucket, tokens=bucket.tokens - 1), 0.0
     # Up to the next whole millisecond, so that rounding never makes somebody ask again at the same instant.
-    wait = (1 - bucket.tokens) * MINUTE / bucket.rate
+    wait = (1 - bucket.tokens) * MINUTE / bucket.rate_at(now)
     return bucket, (math.floor(wait * 1000) + 1) / 1000
 
 
 def refused(bucket: Bucket, now: float, retry_after: float | None) -> Bucket:
-    """The bucket after a 429: empty and frozen for *retry_after* seconds (an hour at most), or for a backoff.
+    """The bucket after a 429: empty and frozen for *retry_after* seconds (a second at least, an hour at most), or for a
+    backoff.
 
     A 429 that comes while the bucket is frozen answers a request sent before: it may lengthen the freeze, and does
-    not slow the rate again. A 429 within a minute of the last thaw is one more in a row.
+    not slow the rate again.
     """
     bucket = refilled(bucket, now)
     if now < bucket.thaw:
         refusals, rate = bucket.refusals, bucket.rate
     else:
-        refusals = bucket.refusals + 1 if now < bucket.thaw + MINUTE else 1
-        rate = max(LOWEST_RATE, bucket.rate * SLOWDOWN)
+        soon = bucket.thaw + IN_A_ROW + 2 * MINUTE / bucket.rate
+        refusals = bucket.refusals + 1 if now < soon else 1
+        rate = max(LOWEST_RATE, bucket.rate_at(now) * SLOWDOWN)
     if retry_after is None:
         freeze = min(LONGEST_BACKOFF, FIRST_BACKOFF * 2.0 ** min(refusals - 1, 10))
     else:
-        freeze = min(LONGEST_FREEZE, max(0.0, retry_after))
+        freeze = min(LONGEST_FREEZE, max(FIRST_BACKOFF, retry_after))
     thaw = max(bucket.at, now + freeze)
     return replace(bucket, tokens=0.0, rate=rate, at=thaw, thaw=thaw, refusals=refusals)

@@ -5,12 +5,10 @@ then for a token, then cuts.
 """
 
 import asyncio
-import random
 from collections.abc import Mapping
 from typing import assert_never
 
 from worker.core.backlog import Batch, OpenItem, TeamPauseKind
-from worker.core.backoff import backoff
 from worker.core.conditions import Name
 from worker.core.errors import OutsideError
 from worker.core.lanes import PROBE_EVERY
@@ -18,10 +16,11 @@ from worker.core.model import Kind, Lane, Outcome, Reason
 from worker.core.shares import Postponement, over_share, paused_share
 from worker.core.turns import LOOK_AGAIN, Ask, Later, Well
 from worker.pipeline.accounts import Account
-from worker.pipeline.channel import IDLE_WAIT, SHORTEST_WAIT
+from worker.pipeline.channel import IDLE_WAIT
 from worker.pipeline.context import Context
 from worker.pipeline.registering import WRITING, Registering
 from worker.pipeline.settling import Settling
+from worker.pipeline.tokens import Tokens
 
 PART = "lanes"
 REQUESTS = 32
@@ -37,9 +36,6 @@ waited would leave beside those of its new tokens.
 
 NOTHING_FIT = 0.5
 """Seconds until the next look when every item waits for its lease."""
-
-LEDGER_AWAY = 10.0
-"""The longest wait in seconds between two tries while the ledger is away: each costs a token."""
 
 _TEAM_CONDITIONS = {
     TeamPauseKind.DOWN: Name.DARWIN_DOWN,
@@ -152,8 +148,8 @@ class Lanes:
         part = f"{PART} {account.team}"
         loop = asyncio.get_running_loop()
         places = asyncio.Semaphore(REQUESTS)
-        away = 0
         async with asyncio.TaskGroup() as requests:
+            tokens = Tokens(self._context, account, part, requests)
             while loop.time() < self._context.stop.sending_ends and not (
                 self._closed and not account.lanes.held
             ):
@@ -164,18 +160,14 @@ class Lanes:
                 if at is None or at > loop.time():
                     await account.news.wait(self._until(at))
                     continue
-                away = away + 1 if self._context.situation.has(Name.LEDGER_UNREACHABLE) else 0
-                if away:
-                    jitter = random.random()  # noqa: S311 - jitter, no secret
-                    await self._context.stop.pause(backoff(away, jitter, longest=LEDGER_AWAY))
                 if places.locked():
                     await account.news.wait(self._until(None))  # a request that ends rings
                     continue
                 if not await self._turn(account):
                     continue
-                if not await self._token(account, part):
+                taken = await tokens.take()
+                if taken is None:
                     break
-                taken = loop.time()
                 if account.lanes.waiting < account.lanes.batch_size:
                     await asyncio.sleep(GATHER)
                 self._context.heartbeats.beat(part)
@@ -183,10 +175,13 @@ class Lanes:
                 if batch is None:
                     await account.news.wait(NOTHING_FIT)
                     continue
-                items = await self._claim(account, batch, taken, part)
+                if account.lanes.pause is None and account.lanes.waiting >= account.lanes.batch_size:
+                    tokens.fetch_ahead()
+                items = await self._claim(account, batch, taken, tokens)
                 if items:
                     request = self._request(account, batch, items, places)
                     requests.create_task(request, name=f"request of {account.team}")
+            tokens.close()
         self._context.heartbeats.ended(part)
 
     async def _turn(self, account: Account) -> bool:
@@ -214,20 +209,20 @@ class Lanes:
             case _:
                 assert_never(turn)
 
-    async def _claim(self, account: Account, batch: Batch, taken: float, part: str) -> list[OpenItem]:
-        """The items of the batch that may leave now. One batch is claimed at a time, so that no number of tokens gathers
-        behind a slow ledger. A token for which nothing could be claimed is lost: kept for later, it could be the one
-        too many in a minute.
+    async def _claim(self, account: Account, batch: Batch, taken: float, tokens: Tokens) -> list[OpenItem]:
+        """The items of the batch that may leave now, with a token of the time *taken*. One batch is claimed at a time, so
+        that no number of tokens gathers behind a slow ledger. A token for which nothing could be claimed is lost: kept
+        for later, it could be the one too many in a minute.
         """
         loop = asyncio.get_running_loop()
-        self._context.heartbeats.beat(part)
         items = await self._registering.claim(account, batch)
-        while items and loop.time() - taken > TOKEN_LASTS:
-            if not await self._token(account, part):
-                self._registering.unsaid(account, batch, items)
-                return []
-            taken = loop.time()
+        token: float | None = taken
+        while items and token is not None and loop.time() - token > TOKEN_LASTS:
+            token = await tokens.take()
             items = self._registering.fit(account, batch, items)
+        if token is None:
+            self._registering.unsaid(account, batch, items)
+            return []
         return items
 
     async def _make_room(self, account: Account) -> None:
@@ -250,27 +245,6 @@ class Lanes:
         now = asyncio.get_running_loop().time()
         times = [now + IDLE_WAIT, self._context.stop.sending_ends] + ([] if at is None else [at])
         return max(0.0, min(times) - now)
-
-    async def _token(self, account: Account, part: str) -> bool:
-        """Wait for a token; False when a stop ended the time for sending first."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        while loop.time() < self._context.stop.sending_ends:
-            self._context.heartbeats.beat(part)
-            try:
-                wait = await account.quota.take()
-            except OutsideError as error:
-                self._context.situation.raise_(Name.LEDGER_UNREACHABLE, "quota", str(error))
-                wait = 1.0
-            else:
-                self._context.situation.clear(Name.LEDGER_UNREACHABLE, "quota")
-            if wait <= 0:
-                self._context.metrics.token_wait_seconds.labels(bucket="registration").observe(
-                    loop.time() - began
-                )
-                return True
-            await self._context.stop.pause(min(max(wait, SHORTEST_WAIT), IDLE_WAIT))
-        return False
 
     async def _cut(self, account: Account) -> Batch | None:
         """The batch for the token in hand."""
