@@ -7,6 +7,7 @@ the process in a line (law 9): whatever looks like one is struck out of every va
 """
 
 import io
+import json
 import logging
 import re
 import sys
@@ -89,24 +90,44 @@ _SECRETS = (
     (re.compile(r"(?i)\b((?:apikey|bearer)\s+)[^\s\"'\\]+"), r"\1***"),
     (re.compile(r"(://)[^/\s@\"']+@"), r"\1***@"),
 )
+_END_OF_KEY = re.compile(r"\.[A-Za-z0-9_-]{32}")
+
+
+def _may_hold_secret(text: str) -> bool:
+    """Whether *text* has in it what each of the secrets has: hardly any has, and to ask so costs a tenth of looking."""
+    lowered = text.lower()
+    return (
+        "authorization" in lowered
+        or "apikey" in lowered
+        or "bearer" in lowered
+        or ("://" in text and "@" in text)
+        or _END_OF_KEY.search(text) is not None
+    )
 
 
 def redact(text: str) -> str:
     """*text* without what looks like a Darwin key, an Authorization value, or a user and password in a URL."""
-    for secret, instead in _SECRETS:
-        text = secret.sub(instead, text)
+    if _may_hold_secret(text):
+        for secret, instead in _SECRETS:
+            text = secret.sub(instead, text)
     return text
 
 
 def _plain(value: object) -> object:
     """*value* as JSON knows it, secrets struck out, and always encodable: a key may hold a lone surrogate."""
+    if isinstance(value, str):
+        text = redact(value)
+        return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
     if value is None or isinstance(value, bool | int | float):
         return value
     if isinstance(value, Mapping):
         return {str(name): "***" if _is_authorization(name) else _plain(held) for name, held in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(held) for held in value]
-    return redact(str(value)).encode("utf-8", "backslashreplace").decode()
+    return _plain(str(value))
+
+
+_JSON = json.JSONEncoder(default=_plain).encode
 
 
 def _is_authorization(name: object) -> bool:
@@ -117,11 +138,19 @@ _FIRST = ("timestamp", "level", "event")
 
 
 def strike_secrets(_logger: WrappedLogger, _method: str, values: EventDict) -> EventDict:
-    """The processor that stands right before the renderer, so that nothing is added behind its back. What every line
-    has comes first in it.
-    """
-    ordered = {**{name: values[name] for name in _FIRST if name in values}, **values}
-    return {name: "***" if _is_authorization(name) else _plain(value) for name, value in ordered.items()}
+    """The processor that stands right before the renderer, so that nothing is added behind its back."""
+    return {name: "***" if _is_authorization(name) else _plain(value) for name, value in values.items()}
+
+
+def _in_order(_logger: WrappedLogger, _method: str, values: EventDict) -> EventDict:
+    """What every line has comes first in it."""
+    return {**{name: values[name] for name in _FIRST if name in values}, **values}
+
+
+def render_json(logger: WrappedLogger, method: str, values: EventDict) -> str:
+    """The line, secrets struck out. Most lines hold none, and one look at the whole of it tells."""
+    line = _JSON(values)
+    return _JSON(strike_secrets(logger, method, values)) if _may_hold_secret(line) else line
 
 
 def configure(level: Level, format: Format | None) -> None:  # noqa: A002 - the word that the setting has
@@ -137,9 +166,9 @@ def configure(level: Level, format: Format | None) -> None:  # noqa: A002 - the 
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    renderer = _renderer(format or ("console" if sys.stdout.isatty() else "json"))
+    renderers = _renderers(format or ("console" if sys.stdout.isatty() else "json"))
     structlog.configure(
-        processors=[*before, strike_secrets, renderer],
+        processors=[*before, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stdout),
     )
@@ -147,16 +176,17 @@ def configure(level: Level, format: Format | None) -> None:  # noqa: A002 - the 
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *before],
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, strike_secrets, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     logging.captureWarnings(capture=True)
 
 
-def _renderer(format: Format) -> Processor:  # noqa: A002 - as above
+def _renderers(format: Format) -> list[Processor]:  # noqa: A002 - as above
     if format == "json":
-        return structlog.processors.JSONRenderer()
-    return structlog.dev.ConsoleRenderer(
+        return [_in_order, render_json]
+    console = structlog.dev.ConsoleRenderer(
         colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback
     )
+    return [_in_order, strike_secrets, console]

@@ -27,6 +27,10 @@ GENERAL_SECONDS = 20.0
 PAGE_SIZE = 500
 LONGEST_LIST = 10  # pages
 LONGEST_TEXT = 500
+READ_FOR_TEXT = 4 * LONGEST_TEXT
+"""Bytes of an answer in which secrets are looked for, for the few of them that are told."""
+
+USER_AGENT = f"darwin-worker/{version('darwin-worker')}"
 CONNECTIONS = 50
 
 KEY_SHAPE = re.compile(r"\b[A-Za-z0-9]{7}\.[A-Za-z0-9_-]{32}")  # darwin-api.md section 8
@@ -154,20 +158,19 @@ class DarwinApi:
         headers = {
             "Authorization": f"ApiKey {key}",
             "Accept": "application/json",
-            "User-Agent": f"darwin-worker/{version('darwin-worker')}",
+            "User-Agent": USER_AGENT,
         }
         if body is not None:
             headers["Content-Type"] = "application/json"
 
         def answer(
-            status: int | None, text: str, payload: object = None, retry_after: float | None = None
+            status: int | None, said: str, payload: object = None, retry_after: float | None = None
         ) -> Answer:
-            said = KEY_SHAPE.sub("[key]", text.replace(key, "[key]"))[:LONGEST_TEXT]
             seconds = time.monotonic() - started
             told = "none" if status is None else str(status)
             self._metrics.darwin_requests.labels(endpoint=url.name, status=told).inc()
             self._metrics.darwin_request_seconds.labels(endpoint=url.name).observe(seconds)
-            return Answer(status, payload, said, retry_after, seconds)
+            return Answer(status, payload, _struck(said, key)[:LONGEST_TEXT], retry_after, seconds)
 
         try:
             async with (
@@ -191,7 +194,17 @@ class DarwinApi:
         seconds = asking.retry_after(
             response.headers.get("Retry-After"), response.headers.get("Date"), time.time()
         )
-        return answer(response.status, content.decode(errors="replace"), _parsed(content), seconds)
+        text = content.decode(errors="replace") if len(content) <= READ_FOR_TEXT else _beginning(content, key)
+        return answer(response.status, text, _parsed(content), seconds)
+
+
+def _struck(text: str, key: str) -> str:
+    return KEY_SHAPE.sub("[key]", text.replace(key, "[key]"))
+
+
+def _beginning(content: bytes, key: str) -> str:
+    """Of an answer that is too long to be told, without what may be the beginning of the key at its end."""
+    return _struck(content[:READ_FOR_TEXT].decode(errors="replace"), key)[: -len(key)]
 
 
 def _error(doing: str, answer: Answer) -> OutsideError:

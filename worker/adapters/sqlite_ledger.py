@@ -7,7 +7,7 @@ the ledger is open, so whoever held claims before has gone: opening lapses them 
 import asyncio
 import math
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -34,12 +34,22 @@ CREATE TABLE entries (
 ) WITHOUT ROWID;
 CREATE INDEX claims ON entries (expires) WHERE NOT registered;
 """
-WHERE = "WHERE team = ? AND dataset = ? AND path = ? AND name = ?"
-SELECT = (
-    f"SELECT bucket, key, version, etag, size, registered, token, since, at, expires FROM entries {WHERE}"  # noqa: S608 - constants
-)
-REPLACE = f"INSERT OR REPLACE INTO entries VALUES ({', '.join('?' * 14)})"  # noqa: S608 - constants
-DELETE = f"DELETE FROM entries {WHERE}"  # noqa: S608 - constants
+READ = """
+WITH wanted (team, dataset, path, name) AS (VALUES %s)
+SELECT entries.* FROM wanted CROSS JOIN entries USING (team, dataset, path, name)
+"""
+CLAIMED = "INSERT OR REPLACE INTO entries VALUES %s"
+REGISTERED = """
+INSERT INTO entries VALUES %s ON CONFLICT DO UPDATE SET
+    bucket = excluded.bucket, key = excluded.key, version = excluded.version, etag = excluded.etag,
+    size = excluded.size, registered = 1, token = excluded.token,
+    at = max(excluded.at, entries.at + 1e-6)  -- later than before, even where the clock was set back
+"""
+DELETE = "DELETE FROM entries WHERE team = ? AND dataset = ? AND path = ? AND name = ? AND NOT registered AND token = ?"
+AT_ONCE = (100, 10, 1)
+"""How many rows one statement reads or writes: the interpreter's lock changes hands with each, and few forms are kept
+prepared.
+"""
 
 # Primary result codes, https://www.sqlite.org/rescode.html; what is in neither set is a bug.
 MAY_PASS = frozenset(
@@ -61,8 +71,12 @@ T = TypeVar("T")
 
 
 class _Row(NamedTuple):
-    """A row as SELECT has it: all columns but those of the identity."""
+    """A row: the identity, and what stands under it."""
 
+    team: str | bytes
+    dataset: str | bytes
+    path: str | bytes
+    name: str | bytes
     bucket: str | bytes
     key: str | bytes
     version: str | bytes | None
@@ -100,23 +114,23 @@ class SqliteLedger:
     # --- the port
 
     async def look_up(self, identities: Sequence[Identity]) -> list[Entry | None]:
-        return await self._run(lambda db: [self._entry(_row(db, identity)) for identity in identities])
+        def work(db: sqlite3.Connection) -> list[Entry | None]:
+            held = _read(db, identities)
+            return [self._entry(held.get(identity)) for identity in identities]
+
+        return await self._run(work)
 
     async def claim(self, claims: Sequence[Claim], token: str, seconds: float) -> list[Granted | Denied]:
-        return await self._run(lambda db: [self._claim(db, claim, token, seconds) for claim in claims])
+        return await self._run(lambda db: self._claim(db, claims, token, seconds))
 
     async def register(self, claims: Sequence[Claim], token: str) -> None:
-        def work(db: sqlite3.Connection) -> None:
-            for claim in claims:
-                self._register(db, claim, token)
-
-        await self._run(work)
+        await self._run(lambda db: self._register(db, claims, token))
 
     async def release(self, identities: Sequence[Identity], token: str) -> None:
         mine = [(*map(_stored, identity), token) for identity in identities]
 
         def work(db: sqlite3.Connection) -> None:
-            db.executemany(f"{DELETE} AND NOT registered AND token = ?", mine)
+            db.executemany(DELETE, mine)
 
         await self._run(work)
 
@@ -126,44 +140,41 @@ class SqliteLedger:
         now = self._now()
         db.execute("UPDATE entries SET expires = ? WHERE NOT registered AND expires > ?", (now, now))
 
-    def _claim(self, db: sqlite3.Connection, claim: Claim, token: str, seconds: float) -> Granted | Denied:
-        row = _row(db, claim.identity)
-        granted = decide(self._entry(row), claim, token, self._now())
-        if isinstance(granted, Denied):
-            return granted
-        self._write(
-            db, claim, row, registered=False, token=token, since=granted.since, expires=self._now() + seconds
-        )
-        return granted
+    def _claim(
+        self, db: sqlite3.Connection, claims: Sequence[Claim], token: str, seconds: float
+    ) -> list[Granted | Denied]:
+        held = _read(db, [claim.identity for claim in claims])
+        now, at = self._now(), self._stamp(held.values())
+        answers, taken = list[Granted | Denied](), list[_Row]()
+        for claim in claims:
+            answer = decide(self._entry(held.get(claim.identity)), claim, token, now)
+            if isinstance(answer, Granted):
+                row = _row(
+                    claim, registered=False, token=token, since=answer.since, at=at, expires=now + seconds
+                )
+                held[claim.identity] = row
+                taken.append(row)
+            answers.append(answer)
+        _write(db, taken, CLAIMED)
+        return answers
 
-    def _register(self, db: sqlite3.Connection, claim: Claim, token: str) -> None:
-        row = _row(db, claim.identity)
-        since = row.since if row else self._now()
-        self._write(db, claim, row, registered=True, token=token, since=since, expires=0.0)
+    def _register(self, db: sqlite3.Connection, claims: Sequence[Claim], token: str) -> None:
+        now, at = self._now(), self._stamp(())
+        rows = [_row(claim, registered=True, token=token, since=now, at=at, expires=0.0) for claim in claims]
+        _write(db, rows, REGISTERED)
 
-    def _write(
-        self,
-        db: sqlite3.Connection,
-        claim: Claim,
-        before: _Row | None,
-        *,
-        registered: bool,
-        token: str,
-        since: float,
-        expires: float,
-    ) -> None:
-        # Each writing has its own time, even where the clock stands still or was set back.
-        latest = max(self._written, before.at if before else -math.inf)
+    def _stamp(self, before: Iterable[_Row]) -> float:
+        """When the entries are written that replace those *before*: each writing of an entry has its own time, even where
+        the clock stands still or was set back.
+        """
+        latest = max([self._written, *(row.at for row in before)])
         self._written = max(self._now(), math.nextafter(latest, math.inf))
-        thing = claim.object
-        texts = (*claim.identity, thing.bucket, thing.key, thing.version, thing.etag)
-        values = (*map(_stored, texts), thing.size, registered, token, since, self._written, expires)
-        db.execute(REPLACE, values)
+        return self._written
 
     def _entry(self, row: _Row | None) -> Entry | None:
         if row is None:
             return None
-        bucket, key, version, etag = map(_text, row[:4])
+        bucket, key, version, etag = map(_text, (row.bucket, row.key, row.version, row.etag))
         return Entry(
             object=S3Object(bucket or "", key or "", version, etag, row.size),
             registered=bool(row.registered),
@@ -271,9 +282,37 @@ class SqliteLedger:
         return None
 
 
-def _row(db: sqlite3.Connection, identity: Identity) -> _Row | None:
-    row = db.execute(SELECT, tuple(map(_stored, identity))).fetchone()
-    return None if row is None else _Row(*row)
+def _read(db: sqlite3.Connection, identities: Sequence[Identity]) -> dict[Identity, _Row]:
+    """What stands under the identities."""
+    by_stored = {tuple(map(_stored, identity)): identity for identity in identities}
+    found = dict[Identity, _Row]()
+    for some in _in_pieces(list(by_stored)):
+        places = ", ".join(["(?, ?, ?, ?)"] * len(some))
+        rows = db.execute(READ % places, [text for stored in some for text in stored]).fetchall()
+        found |= {by_stored[row[:4]]: _Row(*row) for row in rows}
+    return found
+
+
+def _write(db: sqlite3.Connection, rows: Sequence[_Row], statement: str) -> None:
+    """A later row replaces an earlier one of its identity."""
+    for some in _in_pieces(rows):
+        places = ", ".join([f"({', '.join('?' * len(_Row._fields))})"] * len(some))
+        values = [value for row in some for value in row]
+        db.execute(statement % places, values)
+
+
+def _in_pieces(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    begin = 0
+    while begin < len(rows):
+        size = next(size for size in AT_ONCE if size <= len(rows) - begin)
+        yield rows[begin : begin + size]
+        begin += size
+
+
+def _row(claim: Claim, *, registered: bool, token: str, since: float, at: float, expires: float) -> _Row:
+    thing = claim.object
+    texts = map(_stored, (*claim.identity, thing.bucket, thing.key, thing.version, thing.etag))
+    return _Row._make((*texts, thing.size, registered, token, since, at, expires))
 
 
 def _stored(text: str | None) -> str | bytes | None:

@@ -1,8 +1,9 @@
 """``darwin-worker run``: the service."""
 
 import argparse
-import asyncio
 import os
+
+import uvloop
 
 from worker import logs, service
 from worker.settings import load_settings
@@ -11,5 +12,5 @@ from worker.settings import load_settings
 def main(_arguments: argparse.Namespace) -> int:
     settings = load_settings(os.environ)
     logs.configure(settings.log.level, settings.log.format)
-    asyncio.run(service.run(settings))
+    uvloop.run(service.run(settings))
     return 0

@@ -44,8 +44,13 @@ class History:
     notes: Notes | None = None
 
 
+_NONE = History()
+
+
 def read_history(message: Message) -> History:
     """The history in the message's attributes. What cannot be read counts as not there."""
+    if not message.attributes:
+        return _NONE
     attempts = message.attributes.get("attempts", "")
     return History(
         first_seen=unix_time(message.attributes.get("first_seen", "")),

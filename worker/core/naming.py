@@ -67,6 +67,8 @@ def why_no_word(what: str, text: str) -> str | None:
 
 
 def _why_no_text(what: str, text: str) -> str | None:
+    if text.isprintable():  # most texts are, and this asks quickly
+        return None
     unprintable = _UNPRINTABLE.search(text)
     return (
         f"{what} holds the character U+{ord(unprintable[0]):04X}, which no name can hold."

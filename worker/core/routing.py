@@ -7,7 +7,7 @@ set aside before any route is asked, but for the markers and sidecars of the rou
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from worker.core import artefacts
+from worker.core.artefacts import is_artefact, written_below
 from worker.core.darwin import Storage
 from worker.core.forms import CannotBe, FileDraft, blocked, item_of, rejected
 from worker.core.grouping import GroupOf, Part, Seen
@@ -72,9 +72,10 @@ class Routes:
         self._of_last_resort = None if self.last is None else Found(self.last, {})
         self._index = Index(self.rules)
         self._with_sidecars = [rule for rule in self.every_rule if rule.sidecars is not None]
-        self._prefixes: dict[str, list[str]] = {}
+        self._written_below: dict[str, tuple[str, ...]] = {}
         for storage in self.storages.values():
-            self._prefixes.setdefault(storage.bucket, []).append(storage.prefix)
+            before = self._written_below.get(storage.bucket, ())
+            self._written_below[storage.bucket] = before + written_below(storage.prefix)
 
     @property
     def every_rule(self) -> list[Rule]:
@@ -169,8 +170,9 @@ class Routes:
         return None
 
     def _is_artefact(self, bucket: str, key: str) -> bool:
+        prefixes = self._written_below.get(bucket)
         # Without a storage on the bucket nothing is registered from it.
-        return any(artefacts.is_artefact(key, prefix) for prefix in self._prefixes.get(bucket, ()))
+        return prefixes is not None and is_artefact(key, prefixes)
 
     def _is_sidecar(self, rule: Rule, held: S3Object) -> bool:
         lane = rule.route.lane

@@ -177,6 +177,7 @@ class Lanes:
                     continue
                 if account.lanes.pause is None and account.lanes.waiting >= account.lanes.batch_size:
                     tokens.fetch_ahead()
+                self._context.heartbeats.beat(part)
                 items = await self._claim(account, batch, taken, tokens)
                 if items:
                     request = self._request(account, batch, items, places)

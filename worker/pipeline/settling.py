@@ -73,6 +73,7 @@ class Settling:
         self._failed: list[tuple[float, int]] = []
         self._failures: dict[int, int] = {}
         self._hold_over: set[int] = set()
+        context.metrics.records_open.set_function(lambda: self.book.open_records)
 
     # What the other parts say and ask
 
@@ -84,7 +85,6 @@ class Settling:
         number = self.book.open(message, self._context.now()).number
         self._leases.hold(number, since)
         self._context.metrics.records_received.inc()
-        self._show_open()
         return number
 
     def message(self, number: int) -> Message:
@@ -95,7 +95,6 @@ class Settling:
         if number in self.book:
             self.book.expect(number, records)
             self._context.metrics.records_received.inc(max(len(records), 1) - 1)
-            self._show_open()
 
     def settle(self, record: RecordId, outcome: Outcome | Later) -> None:
         """The outcome of a record that never became an item."""
@@ -148,7 +147,6 @@ class Settling:
         self._forget_failures(number)
         self._hold_over.discard(number)
         self._context.metrics.records_returned.labels(why=why).inc(len(opened.results))
-        self._show_open()
         self.freed.ring()
         return opened
 
@@ -156,9 +154,6 @@ class Settling:
         complete = self.book.settle(record, settled)
         if complete is not None:
             self._complete.put([complete.number])
-
-    def _show_open(self) -> None:
-        self._context.metrics.records_open.set(self.book.open_records)
 
     # The part itself
 
@@ -329,7 +324,6 @@ class Settling:
                 self._count(record if isinstance(record, Record) and first else None, settled)
         self._context.metrics.deletes.inc()
         self._context.metrics.receive_count.observe(closed.message.receive_count)
-        self._show_open()
         log.info(
             Event.MESSAGE_SETTLED,
             message=closed.message.id,
