@@ -122,7 +122,7 @@ class Bench:
         return program
 
     def worker(self, ledger: str = "sqlite", **settings: str) -> Program:
-        """Ours, with defaults but for the quota, which does not bind. *ledger*: ``sqlite``, or a URL."""
+        """Ours, with defaults (a log line for each message too) but for the quota, which does not bind. *ledger*: ``sqlite``, or a URL."""
         name = f"worker {self._started + 1}"
         return self.start(name, WORKER, self._settings(ledger, settings))
 
@@ -147,7 +147,6 @@ class Bench:
             "WORKER_LEDGER__URL": ledger,
             "WORKER_WEB__HOST": HOST,
             "WORKER_WEB__PORT": str(free_port()),
-            "WORKER_LOG__LEVEL": "warning",
             "WORKER_LOG__FORMAT": "json",
             **settings,
         }

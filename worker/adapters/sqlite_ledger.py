@@ -118,7 +118,7 @@ class SqliteLedger:
             held = _read(db, identities)
             return [self._entry(held.get(identity)) for identity in identities]
 
-        return await self._run(work)
+        return await self._run(work, writing=False)
 
     async def claim(self, claims: Sequence[Claim], token: str, seconds: float) -> list[Granted | Denied]:
         return await self._run(lambda db: self._claim(db, claims, token, seconds))
@@ -186,31 +186,39 @@ class SqliteLedger:
 
     # --- transactions and connections
 
-    async def _run(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Do *work* in one transaction. What was begun ends in the thread, even where nobody waits any more.
+    async def _run(self, work: Callable[[sqlite3.Connection], T], *, writing: bool = True) -> T:
+        """Do *work*, in one transaction where it writes. What was begun ends in the thread, even where nobody waits any more.
 
         No cursor may be its result: one that dies in another thread resets a statement that is in use again by then.
         """
         try:
             async with asyncio.timeout(CALL_SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(self._thread, self._transact, work)
+                return await asyncio.get_running_loop().run_in_executor(
+                    self._thread, self._work, work, writing
+                )
         except TimeoutError as error:
             raise Unavailable(f"The ledger {self._path} did not answer within {CALL_SECONDS:g} s") from error
 
-    def _transact(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _work(self, work: Callable[[sqlite3.Connection], T], writing: bool) -> T:
         with self._translated():
             db = self._connection = self._connection or self._connect()
             try:
-                db.execute("BEGIN IMMEDIATE")
-                result = work(db)
-                db.execute("COMMIT")
-            except BaseException as error:
-                with suppress(sqlite3.Error):
-                    db.execute("ROLLBACK")
-                if isinstance(error, sqlite3.Error):
-                    self._disconnect()  # the next call begins with a fresh connection
+                return self._transact(db, work) if writing else work(db)
+            except sqlite3.Error:
+                self._disconnect()  # the next call begins with a fresh connection
                 raise
-            return result
+
+    @staticmethod
+    def _transact(db: sqlite3.Connection, work: Callable[[sqlite3.Connection], T]) -> T:
+        try:
+            db.execute("BEGIN IMMEDIATE")
+            result = work(db)
+            db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise
+        return result
 
     def _connect(self) -> sqlite3.Connection:
         self._path.parent.mkdir(parents=True, exist_ok=True)

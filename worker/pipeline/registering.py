@@ -137,9 +137,11 @@ class Registering:
         """Those of the items that may leave now. The others go back to the lane, which looks at leases first."""
         now = asyncio.get_running_loop().time()
         answered = now + self._timeout
-        fit = [item for item in items if item.claim_ends >= answered and self.fitness(item) is Fitness.SEND]
+        fit = list[OpenItem]()
         for item in items:
-            if item not in fit:
+            if item.claim_ends >= answered and self.fitness(item) is Fitness.SEND:
+                fit.append(item)
+            else:
                 account.lanes.retry_later(item, now)
         if not fit:
             self.unsaid(account, batch, [])
