@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -187,4 +188,5 @@ def bench(folder: Path) -> Iterator[Bench]:
     ):
         ends.callback(stub.terminate)
         assert stub.stdout is not None
-        yield Bench(f"http://{HOST}:{stub.stdout.readline().split()[-1]}", folder, ends)
+        own = Path(ends.enter_context(tempfile.TemporaryDirectory(dir=folder)))
+        yield Bench(f"http://{HOST}:{stub.stdout.readline().split()[-1]}", own, ends)

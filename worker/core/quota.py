@@ -1,6 +1,6 @@
 """One token bucket as a value: what Darwin lets one key send, and how a refusal slows it (law 4).
 
-Refill is (limit - burst) a minute and the bucket holds *burst*, so no window of 60 s sees more than *limit* takes.
+Refill is (limit - burst) a minute and the bucket holds *burst* and a little, so no window of 60 s sees more than *limit* takes.
 Where the real limit is lower, refusals find it: each takes a tenth of the rate away, and what was taken comes back with
 the square of the time since, never above the configured limit. So the rate lingers near a limit that it met, and soon
 leaves one that is gone. *now* is in seconds on one clock for all who share the bucket; while it goes back nothing is
@@ -15,6 +15,11 @@ LONGEST_FREEZE = 3600.0
 FIRST_BACKOFF, LONGEST_BACKOFF = 1.0, 60.0
 IN_A_ROW = 5.0
 """Seconds, and two tokens' time: a refusal that comes so soon after the thaw is of the first requests after it."""
+
+SLACK = 0.05
+"""Tokens that a full bucket holds besides its burst, for whoever asks a moment late. Less than one: no window of 60 s sees
+more takes for it.
+"""
 
 SLOWDOWN = 0.9
 CLIMB = 1 / 6  # of the full rate, in the first minute after the thaw; four times as much in two
@@ -87,7 +92,7 @@ def refilled(bucket: Bucket, now: float) -> Bucket:
     if now <= bucket.at:
         return bucket
     tokens = bucket.tokens + bucket.gained(bucket.at, now)
-    return replace(bucket, tokens=min(float(bucket.burst), tokens), at=now)
+    return replace(bucket, tokens=min(bucket.burst + SLACK, tokens), at=now)
 
 
 def take(bucket: Bucket, now: float) -> tuple[Bucket, float]:

@@ -34,6 +34,9 @@ TOKEN_LASTS = 0.5
 waited would leave beside those of its new tokens.
 """
 
+LEAD = 0.05
+"""Seconds before its token that a full batch is cut, for the ledger to claim it in."""
+
 NOTHING_FIT = 0.5
 """Seconds until the next look when every item waits for its lease."""
 
@@ -165,20 +168,20 @@ class Lanes:
                     continue
                 if not await self._turn(account):
                     continue
-                taken = await tokens.take()
-                if taken is None:
+                # Behind a backlog the batch is claimed while its token comes, so that it leaves on time.
+                full = account.lanes.pause is None and account.lanes.waiting >= account.lanes.batch_size
+                await tokens.near(LEAD if full else 0)
+                if loop.time() >= self._context.stop.sending_ends:
                     break
-                if account.lanes.waiting < account.lanes.batch_size:
+                if not full:
                     await asyncio.sleep(GATHER)
                 self._context.heartbeats.beat(part)
                 batch = await self._cut(account)
                 if batch is None:
                     await account.news.wait(NOTHING_FIT)
                     continue
-                if account.lanes.pause is None and account.lanes.waiting >= account.lanes.batch_size:
-                    tokens.fetch_ahead()
                 self._context.heartbeats.beat(part)
-                items = await self._claim(account, batch, taken, tokens)
+                items = await self._claim(account, batch, tokens)
                 if items:
                     request = self._request(account, batch, items, places)
                     requests.create_task(request, name=f"request of {account.team}")
@@ -210,21 +213,24 @@ class Lanes:
             case _:
                 assert_never(turn)
 
-    async def _claim(self, account: Account, batch: Batch, taken: float, tokens: Tokens) -> list[OpenItem]:
-        """The items of the batch that may leave now, with a token of the time *taken*. One batch is claimed at a time, so
-        that no number of tokens gathers behind a slow ledger. A token for which nothing could be claimed is lost: kept
-        for later, it could be the one too many in a minute.
+    async def _claim(self, account: Account, batch: Batch, tokens: Tokens) -> list[OpenItem]:
+        """The items of the batch that leave now, and a token taken for them. One batch is claimed at a time, so that no
+        number of tokens gathers behind a slow ledger. A token is kept for the next batch where nothing could be claimed.
         """
         loop = asyncio.get_running_loop()
         items = await self._registering.claim(account, batch)
-        token: float | None = taken
-        while items and token is not None and loop.time() - token > TOKEN_LASTS:
-            token = await tokens.take()
-            items = self._registering.fit(account, batch, items)
-        if token is None:
-            self._registering.unsaid(account, batch, items)
-            return []
-        return items
+        claimed = loop.time()
+        while items:
+            taken = await tokens.take()
+            if taken is None:
+                self._registering.unsaid(account, batch, items)
+                return []
+            if loop.time() - min(taken, claimed) <= TOKEN_LASTS:
+                return items
+            items, claimed = self._registering.fit(account, batch, items), loop.time()
+            if loop.time() - taken <= TOKEN_LASTS:
+                return items
+        return []
 
     async def _make_room(self, account: Account) -> None:
         """A lane that held more than a paused one may, when it was paused, postpones the rest; unless all are paused:

@@ -1,13 +1,14 @@
-"""The tokens of one team's registration quota, one fetched ahead while requests run, so that sharing costs no time."""
+"""The tokens of one team's registration quota: the next one is fetched while requests run, so that sharing costs no time."""
 
 import asyncio
+import math
 import random
 
 from worker.core.backoff import backoff
 from worker.core.conditions import Name
 from worker.core.errors import OutsideError
 from worker.pipeline.accounts import Account
-from worker.pipeline.channel import IDLE_WAIT, SHORTEST_WAIT
+from worker.pipeline.channel import IDLE_WAIT, SHORTEST_WAIT, Bell
 from worker.pipeline.context import Context
 
 LEDGER_AWAY = 10.0
@@ -18,35 +19,50 @@ STORE_AWAY = 1.0
 
 
 class Tokens:
-    """*part* gives a sign of life for as long as a token is waited for; *tasks* own the one that is fetched ahead."""
+    """*part* gives a sign of life for as long as a token is waited for; *tasks* own the fetching."""
 
     def __init__(self, context: Context, account: Account, part: str, tasks: asyncio.TaskGroup) -> None:
         self._context = context
         self._account = account
         self._part = part
         self._tasks = tasks
-        self._ahead: asyncio.Task[float | None] | None = None
+        self._fetching: asyncio.Task[float | None] | None = None
+        self._due = 0.0
+        self._told = Bell()
         self._tries = 0
 
-    async def take(self) -> float | None:
-        """Wait for a token; when it was taken, on the loop's clock. None when a stop ended the time for sending first."""
+    async def near(self, seconds: float) -> None:
+        """Until a token is at hand; or will be in so many seconds, unless another worker is faster; or a stop ended the time
+        for sending.
+        """
         self._tries = self._tries + 1 if self._context.situation.has(Name.LEDGER_UNREACHABLE) else 0
         if self._tries:
             jitter = random.random()  # noqa: S311 - jitter, no secret
             await self._context.stop.pause(backoff(self._tries, jitter, longest=LEDGER_AWAY))
-        ahead, self._ahead = self._ahead, None
-        return await (self._take() if ahead is None else ahead)
+        fetching, loop = self._fetch(), asyncio.get_running_loop()
+        if not seconds:
+            await asyncio.wait([fetching])
+        while not fetching.done() and (wait := self._due - seconds - loop.time()) > 0:
+            await self._told.wait(min(wait, IDLE_WAIT))
 
-    def fetch_ahead(self) -> None:
-        """Begin to wait for the next token. For when it is sure to be used: one that is not is lost."""
-        if self._ahead is None:
-            self._ahead = self._tasks.create_task(self._take(), name=f"token of {self._account.team}")
+    async def take(self) -> float | None:
+        """When the token was taken, on the loop's clock. None when a stop ended the time for sending first."""
+        fetching = self._fetch()
+        self._fetching = None
+        return await fetching
 
     def close(self) -> None:
-        if self._ahead is not None:
-            self._ahead.cancel()
+        if self._fetching is not None:
+            self._fetching.cancel()
 
-    async def _take(self) -> float | None:
+    def _fetch(self) -> asyncio.Task[float | None]:
+        if self._fetching is None:
+            self._due = math.inf
+            self._fetching = self._tasks.create_task(self._fetched(), name=f"token of {self._account.team}")
+            self._fetching.add_done_callback(lambda _: self._told.ring())
+        return self._fetching
+
+    async def _fetched(self) -> float | None:
         loop = asyncio.get_running_loop()
         began = loop.time()
         while loop.time() < self._context.stop.sending_ends:
@@ -62,5 +78,7 @@ class Tokens:
                 seconds = self._context.metrics.token_wait_seconds.labels(bucket="registration")
                 seconds.observe(loop.time() - began)
                 return loop.time()
+            self._due = loop.time() + wait
+            self._told.ring()
             await self._context.stop.pause(min(max(wait, SHORTEST_WAIT), IDLE_WAIT))
         return None
