@@ -16,10 +16,10 @@ demo: $(VENV)/ready $(ENGINES)/ready  ## the whole job on embedded engines (ARGS
 	@$(BIN)/darwin-worker demo $(ARGS)
 
 test: check-code $(ENGINES)/ready $(PEERS)/ready  ## all that CI runs: linters, types, floors, every test
-	$(BIN)/python -m pytest -n 3 $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 coverage: $(VENV)/ready $(ENGINES)/ready $(PEERS)/ready  ## every test again, with the lines and branches that none of them reaches
-	$(BIN)/python -m pytest -n 3 --cov --cov-report=term $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report=term $(ARGS)
 
 check-code: $(VENV)/ready  ## ruff, mypy and import-linter alone
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """The token bucket: law 4, and the row "429" of the answer table."""
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -8,6 +9,7 @@ from hypothesis import strategies as st
 
 from worker.core import quota
 from worker.core.quota import Bucket
+from worker.demo.twin.limits import Form, Limiter, limiter
 
 limits = st.integers(2, 300).flatmap(
     lambda limit: st.tuples(st.just(limit), st.integers(1, min(limit - 1, 20)))
@@ -191,34 +193,49 @@ def test_what_comes_in_does_not_depend_on_how_often_one_looks(
     assert bucket.gained(begins, end) <= 100.0 * (end - begins) / 60 + 1e-6
 
 
-def found_out(
-    real: int, minutes: float, *, now: float = 0.0, bucket: Bucket | None = None
-) -> tuple[Bucket, float, int, int]:
-    """So many minutes of a backlog against a server that takes *real* requests in any minute, evenly spread: the bucket,
-    the time, how many passed, and how many were refused.
+@dataclass
+class Backlog:
+    """Somebody who always has something to send, and a server that counts with *limiter*."""
+
+    limiter: Limiter
+    bucket: Bucket
+    now: float = 1000.0
+
+    def sends(self, minutes: float) -> tuple[int, int]:
+        """How many requests passed in so many minutes, and how many were refused."""
+        passed, refused, ends = 0, 0, self.now + minutes * 60
+        while self.now < ends:
+            self.bucket, wait = quota.take(self.bucket, self.now)
+            if wait:
+                self.now += wait
+                continue
+            after = self.limiter.take(self.now)
+            if after:
+                self.bucket, refused = quota.refused(self.bucket, self.now, math.ceil(after)), refused + 1
+            else:
+                passed += 1
+        return passed, refused
+
+
+@pytest.mark.parametrize("form", ["bucket", "fixed", "sliding"])
+@pytest.mark.parametrize(
+    ("configured", "real", "seconds"), [(100, 60, 60.0), (600, 360, 60.0), (600, 360, 1.0)]
+)
+def test_a_lower_limit_is_found_and_kept_and_left_again_when_it_is_gone(
+    form: Form, configured: int, real: int, seconds: float
+) -> None:
+    """Of 60 % of what is configured 90 % are used and under 3 % refused; then the server takes twice as much. It counts
+    by the minute or by the second. Row: 429.
     """
-    bucket = bucket or full(602, 2, 0.0)
-    server, passed, refused, ends = 0.0, 0, 0, now + minutes * 60
-    while now < ends:
-        bucket, wait = quota.take(bucket, now)
-        if wait:
-            now += wait
-        elif server <= now:
-            server, passed = max(server + 60 / real, now - 1.0), passed + 1
-        else:
-            bucket, refused = quota.refused(bucket, now, 1.0), refused + 1
-    return bucket, now, passed, refused
-
-
-def test_a_limit_below_the_configured_one_is_found_and_left_again_when_it_is_gone() -> None:
-    """360 a minute where 602 are configured; then twice as many. 90 % of what the server takes, under 3 % refused."""
-    bucket, now, _, _ = found_out(360, 2)
-    bucket, now, passed, refused = found_out(360, 5, now=now, bucket=bucket)
-    assert passed >= 0.9 * 5 * 360
+    backlog = Backlog(limiter(form, round(real * seconds / 60), seconds), full(configured, 2, 1000.0))
+    backlog.sends(5)
+    passed, refused = backlog.sends(12)
+    assert passed >= 0.9 * 12 * real
     assert refused <= 0.03 * (passed + refused)
-    bucket, now, _, _ = found_out(720, 2, now=now, bucket=bucket)
-    bucket, now, passed, refused = found_out(720, 5, now=now, bucket=bucket)
-    assert passed >= 5 * 600 - 3
+    backlog.limiter = limiter(form, round(2 * real * seconds / 60), seconds)
+    backlog.sends(5)
+    passed, refused = backlog.sends(3)
+    assert passed >= 3 * (configured - 2) - 1
     assert refused == 0
 
 
