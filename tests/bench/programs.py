@@ -7,7 +7,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,9 @@ class Program:
 class Bench:
     """The stub, the place for files, and what was started; all of it ends with the context."""
 
-    def __init__(self, stub: str, folder: Path, ends: ExitStack) -> None:
-        self.url = stub
+    def __init__(self, stub: "subprocess.Popen[str]", url: str, folder: Path, ends: ExitStack) -> None:
+        self.url = url
+        self._stub = stub
         self._folder = folder
         self._ends = ends
         self._started = 0
@@ -104,7 +105,9 @@ class Bench:
                 program.check()
             if done(self.call("progress")):
                 return True
-            time.sleep(LOOK_EVERY)
+            with suppress(subprocess.TimeoutExpired):
+                self._stub.wait(LOOK_EVERY)
+                raise RuntimeError("the stub has ended")
         return False
 
     def clear(self) -> None:
@@ -189,4 +192,4 @@ def bench(folder: Path) -> Iterator[Bench]:
         ends.callback(stub.terminate)
         assert stub.stdout is not None
         own = Path(ends.enter_context(tempfile.TemporaryDirectory(dir=folder)))
-        yield Bench(f"http://{HOST}:{stub.stdout.readline().split()[-1]}", own, ends)
+        yield Bench(stub, f"http://{HOST}:{stub.stdout.readline().split()[-1]}", own, ends)

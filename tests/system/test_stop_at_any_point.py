@@ -38,8 +38,8 @@ LEDGER_THAT_WAITS = dedent(
         writes = None
 
         def execute(self, sql, *values):
-            if sql.startswith("INSERT OR REPLACE"):
-                self.writes = "register" if values[0][9] else "claim"
+            if "INSERT" in sql:
+                self.writes = "register" if "ON CONFLICT" in sql else "claim"
             if sql == "COMMIT" and self.writes:
                 gate = gates / self.writes
                 if gate.exists():
