@@ -81,7 +81,6 @@ async def run(settings: Settings) -> None:
         await stack.enter_async_context(_measuring_lag(context))
         queues = await stack.enter_async_context(open_queues(settings, metrics))
         store = await stack.enter_async_context(open_store(settings))
-        objects = S3Objects(await stack.enter_async_context(open_bucket_client(aws_session())), metrics)
         teams = await stack.enter_async_context(
             open_darwin(settings, keys_of(settings, wanted), metrics, store.cell)
         )
@@ -92,6 +91,9 @@ async def run(settings: Settings) -> None:
         if storages is None:
             return
         routes = with_storages(wanted, storages)
+        objects = None
+        if routes.asks_s3:  # the client takes 15 MiB, and most workers never need it
+            objects = S3Objects(await stack.enter_async_context(open_bucket_client(aws_session())), metrics)
         flow = Flow(
             context,
             queue=queues.source,

@@ -58,6 +58,7 @@ def main() -> int:
         for section in arguments.only:
             for bench in SECTIONS[section]:
                 _add(found, bench(Path(folder)))
+                _write(results, found)
     if {"cpu SQLite", "cpu DynamoDB", "sqs calls", "MiB"} <= found.measured.keys():
         _add(found, smallness.bills(found.measured))
     _write(results, found)

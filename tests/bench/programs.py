@@ -132,19 +132,21 @@ class Bench:
 
     def make_table(self, ledger: str, **settings: str) -> None:
         """As an operator makes the table of a DynamoDB ledger."""
-        command = [sys.executable, "-m", "worker", "check", "--create-table"]
+        command = [sys.executable, "-m", "worker", "check", "--create"]
         environ = os.environ | self._settings(ledger, settings)
         subprocess.run(command, cwd=ROOT, env=environ, check=False, capture_output=True, timeout=60)  # noqa: S603 - our own program
 
     def _settings(self, ledger: str, settings: Mapping[str, str]) -> dict[str, str]:
         if ledger == "sqlite":
             ledger = f"sqlite://{self._folder}/{self._started + 1}.sqlite3"
-        return {
-            **self._environ(),
-            "DARWIN_TEAM": TEAM,
+        where = {
             "WORKER_DARWIN__DATASET": DATASET,
             "WORKER_DARWIN__STORAGE": STORAGE,
             "WORKER_DARWIN__PREFIX": "in",
+        }
+        return {
+            **self._environ(),
+            "DARWIN_TEAM": TEAM,
             "WORKER_QUEUE__URL": self.queue_url,
             "WORKER_QUOTA__REQUESTS_PER_MINUTE": "600000",
             "WORKER_QUOTA__GENERAL_REQUESTS_PER_MINUTE": "600000",
@@ -152,6 +154,7 @@ class Bench:
             "WORKER_WEB__HOST": HOST,
             "WORKER_WEB__PORT": str(free_port()),
             "WORKER_LOG__FORMAT": "json",
+            **({} if "WORKER_ROUTES_FILE" in settings else where),
             **settings,
         }
 

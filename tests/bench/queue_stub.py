@@ -94,7 +94,7 @@ class Queue:
 
     def _held(self, handle: str) -> int | None:
         """The message that the handle is still good for."""
-        number, receives = map(int, handle.split("#")[:2])
+        number, receives = (int(part) if part.isdigit() else -1 for part in f"{handle}#".split("#")[:2])
         return number if self._open.get(number, (0, 0.0))[0] == receives else None
 
     def _delete(self, asked: Mapping[str, Any], now: float) -> dict[str, Any]:

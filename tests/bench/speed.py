@@ -2,7 +2,8 @@
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +15,10 @@ from tests.servers import running_redis
 from worker.demo.engines import running_ministack
 
 RECORDS = 20_000
-WARM = 2_000
-DYNAMODB_RECORDS = 5_000
+SOME = 600
+"""Records for a peer that sends one request after the other, or that waits a minute at a time."""
+
+PIECE, PIECES = 2_000, 10
 PATIENCE = 300.0
 BARE = (sys.executable, "-m", "tests.bench.peers.bare_loop")
 MOST = {"SQLite": 2.5, "Redis": 3.0, "DynamoDB": 6.0}
@@ -23,9 +26,8 @@ TABLE = "darwin-worker"
 
 
 class Ran(NamedTuple):
-    """*cpu*: seconds of all programs for each record. *seconds*: from the first delivery to the empty queue."""
+    """*seconds*: from the first delivery to the empty queue."""
 
-    cpu: float
     seconds: float
     records: int
     state: Mapping[str, Any]
@@ -35,69 +37,100 @@ class Ran(NamedTuple):
         return self.records / self.seconds
 
 
-def ran(on: Bench, records: int, *programs: Program, load: Load = Load.S3, warm: int = WARM) -> Ran:
-    """What it took until the queue was empty, after some records more that nobody counts."""
-    if warm:
-        on.put(warm, load)
-        _until_empty(on, programs)
+def ran(on: Bench, records: int, *programs: Program) -> Ran:
+    """What it took until the queue was empty, after some records that nobody counts."""
+    on.put(records // 10)
+    _until_empty(on, programs)
     on.clear()
-    before = sum(program.cost().cpu for program in programs)
-    on.put(records, load)
+    on.put(records)
     _until_empty(on, programs)
     state = on.call("state")
-    cpu = sum(program.cost().cpu for program in programs) - before
-    return Ran(cpu / records, state["emptied_at"] - state["first_delivered_at"], records, state)
+    return Ran(state["emptied_at"] - state["first_delivered_at"], records, state)
 
 
-def _until_empty(on: Bench, programs: tuple[Program, ...]) -> None:
+def _until_empty(on: Bench, programs: Sequence[Program]) -> None:
     if not on.until(lambda told: told["waiting"] == 0, PATIENCE, *programs):
         raise RuntimeError(f"not empty after {PATIENCE:g} s: {on.call('progress')}")
 
 
+class Side(NamedTuple):
+    """A program with a stub of its own."""
+
+    on: Bench
+    program: Program
+
+    def cpu(self, records: int, load: Load = Load.S3) -> float:
+        """Seconds of CPU that so many records more take it."""
+        before = self.program.cost().cpu
+        self.on.put(records, load)
+        _until_empty(self.on, [self.program])
+        return self.program.cost().cpu - before
+
+
+@contextmanager
+def _floor(folder: Path) -> Iterator[Side]:
+    with bench(folder) as on:
+        yield Side(on, on.peer("bare loop", *BARE))
+
+
+def beside(floor: Side, one: Side, load: Load = Load.S3, piece: int = PIECE) -> tuple[float, float]:
+    """Seconds of CPU for a record, of the floor and of the other: both in turns, a piece each, so that a machine whose
+    pace changes tells the same of both.
+    """
+    floor.cpu(piece)
+    one.cpu(piece, load)
+    pairs = [(floor.cpu(piece), one.cpu(piece, load)) for _ in range(PIECES)]
+    return sum(a for a, _ in pairs) / piece / PIECES, sum(b for _, b in pairs) / piece / PIECES
+
+
 def cpu(folder: Path) -> Found:
     found = Found()
-    with bench(folder) as on:
-        floor = ran(on, RECORDS, on.peer("bare loop", *BARE))
-    found.lines.append(_line("receive and delete, nothing else", "bare SDK loop", floor, floor))
 
-    def measured(what: str, ledger: str, one: Ran) -> None:
-        most = MOST[ledger]
-        found.lines.append(_line(what, f"worker, {ledger}", one, floor, most))
-        found.measured[f"cpu {ledger}"] = one.cpu
+    def measured(what: str, who: str, side: Side, load: Load = Load.S3, piece: int = PIECE) -> None:
+        with _floor(folder) as floor:
+            least, own = beside(floor, side, load, piece)
+        ledger = who.removeprefix("worker, ") if load is Load.S3 else ""
+        found.lines.append(_line(what, who, own, least, MOST.get(ledger)))
+        if ledger in MOST:
+            found.measured[f"cpu {ledger}"] = own
 
     with bench(folder) as on:
-        measured("one prefix", "SQLite", sqlite := ran(on, RECORDS, on.worker()))
-    found.measured["sqs calls"] = sum(sqlite.state["calls"].values()) / sqlite.records * 1000
+        measured("one prefix", "worker, SQLite", Side(on, on.worker()))
+        on.clear()
+        on.put(RECORDS)
+        on.until(lambda told: told["waiting"] == 0, PATIENCE)
+        found.measured["sqs calls"] = sum(on.call("state")["calls"].values()) / RECORDS * 1000
     with running_redis() as redis, bench(folder) as on:
-        measured("one prefix", "Redis", ran(on, RECORDS, on.worker(redis.url)))
+        measured("one prefix", "worker, Redis", Side(on, on.worker(redis.url)))
     with running_ministack() as endpoint, bench(folder) as on:
         url, there = f"dynamodb://{TABLE}", {"AWS_ENDPOINT_URL_DYNAMODB": endpoint}
         on.make_table(url, **there)
-        worker = on.worker(url, **there)
-        measured("one prefix", "DynamoDB", ran(on, DYNAMODB_RECORDS, worker, warm=500))
+        measured("one prefix", "worker, DynamoDB", Side(on, on.worker(url, **there)), piece=PIECE // 4)
     for what, load, settings in (
         ("inside SNS", Load.SNS, {}),
         ("a thousand routes", Load.ROUTES, routes_of(folder, _THOUSAND)),
         ("groups of four, each record counted", Load.GROUPS, routes_of(folder, _GROUPS)),
     ):
         with bench(folder) as on:
-            one = ran(on, RECORDS, on.worker(**settings), load=load)
-        found.lines.append(_line(what, "worker, SQLite", one, floor))
+            measured(what, "worker, SQLite", Side(on, on.worker(**settings)), load)
     for name, command in PEER_COMMANDS.items():
         with bench(folder) as on:
-            one = ran(on, 4_000, on.peer(name, *command), warm=500)
-        found.lines.append(_line("one prefix", name, one, floor))
+            measured("one prefix", name, Side(on, on.peer(name, *command)), piece=PIECE // 4)
     return found
 
 
-def _line(what: str, who: str, one: Ran, floor: Ran, most: float | None = None) -> Line:
-    times = one.cpu / floor.cpu
+def _line(what: str, who: str, own: float, floor: float, most: float | None) -> Line:
+    times = own / floor
     return Line(
         4,
         what,
         who,
-        {"microseconds of CPU a record": f"{one.cpu * 1e6:,.0f}", "times the bare loop": f"{times:.2f}"},
-        "" if most is None else f"at most {most:g} times",
+        {
+            "microseconds of CPU a record": f"{own * 1e6:,.0f}",
+            "the bare loop beside it": f"{floor * 1e6:,.0f}",
+            "times": f"{times:.2f}",
+        },
+        "" if most is None else f"at most {most:g} times the bare loop",
         None if most is None else times <= most,
     )
 
@@ -148,7 +181,7 @@ def throughput(folder: Path) -> Found:
         for name, command in PEER_COMMANDS.items():
             with bench(folder) as on:
                 on.set(**switches)
-                found.lines.append(_pace(what, name, ran(on, 2_000, on.peer(name, *command), warm=200)))
+                found.lines.append(_pace(what, name, ran(on, SOME, on.peer(name, *command))))
     return found
 
 

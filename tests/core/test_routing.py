@@ -22,7 +22,7 @@ from worker.core.model import (
     Record,
     S3Object,
 )
-from worker.core.routes import Fallback, Route
+from worker.core.routes import Fallback, Group, OnRemoved, Route
 from worker.core.routing import Pending, Routes
 
 Decided = Item | Outcome | Later | Pending
@@ -286,3 +286,19 @@ def test_every_record_becomes_an_item_or_an_outcome(
         assert decided.kind in (Kind.IGNORED, Kind.BLOCKED, Kind.REJECTED)
         assert decided.detail.endswith(".")
     assert all(problem.endswith(".") for problem in problems(table))
+
+
+@pytest.mark.parametrize(
+    ("route", "asks"),
+    [
+        (Route("plain", LANE, prefix="in", tags=("a",), path="/{folder}"), False),
+        (Route("group", LANE, prefix="in", slot="{stem}", group=Group(slots=("a", "b"))), True),
+        (Route("head", LANE, prefix="in", head=True), True),
+        (Route("metadata", LANE, prefix="in", path="/{metadata.line}"), True),
+        (Route("tags", LANE, prefix="in", tags=("{tags.kind}",)), True),
+        (Route("removals", LANE, prefix="in", on_removed=OnRemoved.ARCHIVE), True),
+    ],
+)
+def test_s3_is_asked_where_a_route_needs_more_than_an_event_tells(route: Route, asks: bool) -> None:
+    assert Routes((route,), Fallback.IGNORE, STORAGES).asks_s3 is asks
+    assert Routes((), route, STORAGES).asks_s3 is asks

@@ -82,6 +82,11 @@ class Routes:
         return [*self.rules, *([self.last] if self.last is not None else [])]
 
     @property
+    def asks_s3(self) -> bool:
+        """Whether S3 may have to be asked about an object."""
+        return any(rule.asks_s3 for rule in self.every_rule)
+
+    @property
     def every_route(self) -> list[Route]:
         return [rule.route for rule in self.every_rule]
 

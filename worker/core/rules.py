@@ -12,7 +12,7 @@ from worker.core import filetypes
 from worker.core.model import S3Object
 from worker.core.naming import below
 from worker.core.patterns import GroupsOf, compile_glob, compile_regex
-from worker.core.routes import Route, Sidecars
+from worker.core.routes import OnRemoved, Route, Sidecars
 from worker.core.templates import Chooser, Template, Value, read_template, read_value
 
 OF_KEYS = frozenset({"bucket", "key", "folder", "filename", "stem", "ext"})
@@ -154,6 +154,19 @@ class Rule:
     def asked_of_item(self) -> frozenset[str]:
         """The placeholders of the templates that say something of an item as a whole."""
         return _names_of((self.path, self.name, self.dataset, self.versioned, *self.tags))
+
+    @property
+    def asks_s3(self) -> bool:
+        """Whether more must be known of an object than its event tells."""
+        route = self.route
+        parts = route.group is not None or self.sidecars is not None
+        return (
+            parts
+            or route.head
+            or self.asks_metadata
+            or self.asks_tags
+            or route.on_removed is not OnRemoved.IGNORE
+        )
 
     @cached_property
     def asks_metadata(self) -> bool:

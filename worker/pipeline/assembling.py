@@ -68,7 +68,7 @@ class Assembling:
     """Holds what waits for S3, at most half of the open records; of what S3 does not answer about, a quarter."""
 
     def __init__(
-        self, context: Context, routes: Routes, objects: Objects, asking: Asking, settling: Settling
+        self, context: Context, routes: Routes, objects: Objects | None, asking: Asking, settling: Settling
     ) -> None:
         self._context = context
         self._routes = routes
@@ -192,9 +192,11 @@ class Assembling:
         self, part: str, placing: Placing, pending: Pending, members: Sequence[Member]
     ) -> list[tuple[Member, Decided]] | None:
         """None while Darwin does not say."""
+        objects = self._objects
+        assert objects is not None, "nothing is pending where no route asks S3"  # noqa: S101 - for the type checker
         assembly = Assembly(
             self._routes,
-            self._objects,
+            objects,
             lambda identity: placing.entry(identity, part),
             self._context.now,
             lambda: self._context.heartbeats.beat(part),
@@ -205,12 +207,12 @@ class Assembling:
             case Draft():
                 return [(member, await assembly.draft(pending, member.notes)) for member in members]
             case Removal(item):
-                outcome = await self._removed(item, part, placing)
+                outcome = await self._removed(item, objects, part, placing)
                 return None if outcome is None else [(member, outcome) for member in members]
 
-    async def _removed(self, item: Item, part: str, placing: Placing) -> Outcome | None:
+    async def _removed(self, item: Item, objects: Objects, part: str, placing: Placing) -> Outcome | None:
         """Archive the item of a removed object, if it is ours and the object has not come back."""
-        if await self._objects.head(item.object.bucket, item.object.key) is not None:
+        if await objects.head(item.object.bucket, item.object.key) is not None:
             return Outcome(Kind.IGNORED, Reason.OBJECT_BACK, "The object is there.", item.route)
         entry = await placing.entry(item.identity, part)
         if entry is None or not entry.registered or not entry.object.same_place(item.object):

@@ -29,7 +29,7 @@ from worker.pipeline.waiting import WaitingRoom
 
 class Flow:
     """From a queue to Darwin. Times in seconds; *suspect_from* is a receive count, *items_per_second* what one team's
-    quota can carry at most.
+    quota can carry at most. *objects* may be None where no route asks S3.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class Flow:
         queue: Queue,
         dead_letters: Queue,
         ledger: Ledger,
-        objects: Objects,
+        objects: Objects | None,
         accounts: Mapping[str, Account],
         routes: Routes,
         visibility: int,
