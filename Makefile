@@ -5,6 +5,7 @@ PEERS := .venv-peers
 NPM_PEER := tests/bench/peers/sqs_consumer
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras
 PYTHON ?= python3
+MAKEFLAGS += --jobs=3  # the environments are made side by side
 BIN := $(VENV)/bin
 
 .PHONY: help demo test coverage check-code chaos soak fuzz bench lock clean

@@ -31,27 +31,26 @@ async def test_a_new_quota_begins_empty(quota: CellQuota) -> None:
 
 
 async def test_zero_means_that_a_token_was_taken(rested: CellQuota) -> None:
-    assert [await rested.take(), await rested.take()] == [0, 0]
+    assert await rested.take() == 0
     assert await rested.take() > 0
 
 
 async def test_who_waits_as_told_gets_a_token(rested: CellQuota, clock: Clock) -> None:
-    """Two are there, and a twentieth of the third."""
+    """Two are there but for a twentieth, and ten are taken."""
     started = clock.time
     for _ in range(10):
         if wait := await rested.take():
             clock.time += wait
             assert await rested.take() == 0
-    assert clock.time - started == pytest.approx(7.95, abs=0.01)
+    assert clock.time - started == pytest.approx(8.05, abs=0.01)
 
 
 async def test_the_level_is_the_tokens_at_hand(rested: CellQuota, clock: Clock) -> None:
-    assert await rested.level() == 2
+    assert await rested.level() == pytest.approx(1.95)
     await rested.take()
-    await rested.take()
-    assert await rested.level() == pytest.approx(0, abs=0.051)
+    assert await rested.level() == pytest.approx(0.95)
     clock.time += 0.5
-    assert await rested.level() == pytest.approx(0.5, abs=0.051)
+    assert await rested.level() == pytest.approx(1.45)
 
 
 async def test_after_a_refusal_nothing_is_given_until_retry_after(rested: CellQuota, clock: Clock) -> None:
@@ -127,14 +126,14 @@ async def test_a_worker_whose_clock_is_behind_gets_its_share_of_the_tokens(
 async def test_a_refusal_heard_by_a_worker_whose_clock_is_behind_slows_the_fleet(
     rested: CellQuota, cell: Cell, clock: Clock, seconds: float
 ) -> None:
-    """Row: 429, and law 4: nothing for the second of the first backoff; then 54 a minute, where it was 60."""
+    """Row: 429, and law 4: nothing for the second of the first backoff; then 56 a minute, where it was 60."""
     behind = CellQuota(Behind(cell, seconds), 62, 2)
     assert await rested.take() == 0
     clock.time += 0.1
     await behind.refused(None)
     assert await rested.take() == pytest.approx(1.0, abs=0.11)
     clock.time += await rested.take()
-    assert await rested.take() == pytest.approx(60 / 54, abs=0.02)
+    assert await rested.take() == pytest.approx(60 / 55.8, abs=0.02)
 
 
 async def test_a_clock_set_back_by_half_an_hour_stops_nobody_for_half_an_hour(
@@ -152,7 +151,7 @@ async def test_workers_of_other_limits_do_not_forget_for_each_other_that_darwin_
 ) -> None:
     """Row: 429: still slowed, seconds after a worker of half the limit had its turn."""
     other = CellQuota(cell, 32, 2)
-    for _ in range(3):
+    for _ in range(5):
         await rested.refused(1.0)
         clock.time += 1.5
     clock.time += 3
@@ -160,8 +159,10 @@ async def test_workers_of_other_limits_do_not_forget_for_each_other_that_darwin_
     clock.time += 3
     assert await rested.take() == 0
     clock.time += 4
-    assert [await rested.take(), await rested.take()] == [0, 0]
-    assert await rested.take() > 60 / 47
+    assert await rested.take() == 0
+    clock.time += await rested.take()
+    assert await rested.take() == 0
+    assert await rested.take() > 60 / 46
 
 
 # The deadline

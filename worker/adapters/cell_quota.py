@@ -41,7 +41,7 @@ class CellQuota:
     async def level(self) -> float:
         """Also the way to let the bucket begin before the first token is wanted."""
         return await self._change(
-            lambda bucket, now: (bucket, min(bucket.burst, quota.refilled(bucket, now).tokens))
+            lambda bucket, now: (bucket, quota.refilled(bucket, now).tokens)
         )
 
     async def _change(self, change: Callable[[Bucket, float], tuple[Bucket, T]]) -> T:

@@ -1,7 +1,7 @@
 """One token bucket as a value: what Darwin lets one key send, and how a refusal slows it (law 4).
 
-Refill is (limit - burst) a minute and the bucket holds *burst* and a little, so no window of 60 s sees more than *limit* takes.
-Where the real limit is lower, refusals find it: each takes a tenth of the rate away, and what was taken comes back with
+Refill is (limit - burst) a minute and the bucket holds *burst*, so no window of 60 s sees more than *limit* takes.
+Where the real limit is lower, refusals find it: each takes 7 % of the rate away, and what was taken comes back with
 the square of the time since, never above the configured limit. So the rate lingers near a limit that it met, and soon
 leaves one that is gone. *now* is in seconds on one clock for all who share the bucket; while it goes back nothing is
 gained.
@@ -17,12 +17,13 @@ IN_A_ROW = 5.0
 """Seconds, and two tokens' time: a refusal that comes so soon after the thaw is of the first requests after it."""
 
 SLACK = 0.05
-"""Tokens that a full bucket holds besides its burst, for whoever asks a moment late. Less than one: no window of 60 s sees
-more takes for it.
+"""Tokens that a full bucket lacks to its burst: so 60 s see one take less than the limit, and where the network brings
+requests closer together than they left, the server still sees no more than the limit. A bucket of one holds as much
+more than its burst, for whoever asks a moment late.
 """
 
-SLOWDOWN = 0.9
-CLIMB = 1 / 6  # of the full rate, in the first minute after the thaw; four times as much in two
+SLOWDOWN = 0.93
+CLIMB = 1 / 8  # of the full rate, in the first minute after the thaw; four times as much in two
 LOWEST_RATE = 1.0
 
 
@@ -45,6 +46,10 @@ class Bucket:
     @property
     def full_rate(self) -> float:
         return float(self.limit - self.burst)
+
+    @property
+    def capacity(self) -> float:
+        return self.burst - SLACK if self.burst > 1 else self.burst + SLACK
 
     def rate_at(self, now: float) -> float:
         """Tokens a minute that come in at *now*."""
@@ -92,7 +97,7 @@ def refilled(bucket: Bucket, now: float) -> Bucket:
     if now <= bucket.at:
         return bucket
     tokens = bucket.tokens + bucket.gained(bucket.at, now)
-    return replace(bucket, tokens=min(bucket.burst + SLACK, tokens), at=now)
+    return replace(bucket, tokens=min(bucket.capacity, tokens), at=now)
 
 
 def take(bucket: Bucket, now: float) -> tuple[Bucket, float]:

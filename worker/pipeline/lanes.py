@@ -215,21 +215,20 @@ class Lanes:
 
     async def _claim(self, account: Account, batch: Batch, tokens: Tokens) -> list[OpenItem]:
         """The items of the batch that leave now, and a token taken for them. One batch is claimed at a time, so that no
-        number of tokens gathers behind a slow ledger. A token is kept for the next batch where nothing could be claimed.
+        number of tokens gathers behind a slow ledger. The token is lost where nothing could be claimed: whatever stands
+        in the way, no more batches are tried than the quota allows.
         """
         loop = asyncio.get_running_loop()
         items = await self._registering.claim(account, batch)
         claimed = loop.time()
-        while items:
-            taken = await tokens.take()
-            if taken is None:
-                self._registering.unsaid(account, batch, items)
-                return []
+        while (taken := await tokens.take()) is not None and items:
             if loop.time() - min(taken, claimed) <= TOKEN_LASTS:
                 return items
             items, claimed = self._registering.fit(account, batch, items), loop.time()
             if loop.time() - taken <= TOKEN_LASTS:
                 return items
+        if taken is None:
+            self._registering.unsaid(account, batch, items)
         return []
 
     async def _make_room(self, account: Account) -> None:
