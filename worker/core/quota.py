@@ -107,9 +107,10 @@ def take(bucket: Bucket, now: float) -> tuple[Bucket, float]:
         return bucket, bucket.at - now
     if bucket.tokens >= 1:
         return replace(bucket, tokens=bucket.tokens - 1), 0.0
-    # Up to the next whole millisecond, so that rounding never makes somebody ask again at the same instant.
+    # Up to the next whole millisecond and never by less than ten microseconds, so that neither rounding nor the grain of
+    # a store's clock makes somebody ask again at the same instant.
     wait = (1 - bucket.tokens) * MINUTE / bucket.rate_at(now)
-    return bucket, (math.floor(wait * 1000) + 1) / 1000
+    return bucket, (math.floor(wait * 1000 + 0.01) + 1) / 1000
 
 
 def refused(bucket: Bucket, now: float, retry_after: float | None) -> Bucket:
