@@ -95,11 +95,13 @@ def cpu(folder: Path) -> Found:
             found.measured[f"cpu {ledger}"] = own
 
     with bench(folder) as on:
-        measured("one prefix", "worker, SQLite", Side(on, on.worker()))
+        worker = on.worker()
+        measured("one prefix", "worker, SQLite", Side(on, worker))
         on.clear()
         on.put(RECORDS)
         on.until(lambda told: told["waiting"] == 0, PATIENCE)
         found.measured["sqs calls"] = sum(on.call("state")["calls"].values()) / RECORDS * 1000
+        found.measured["MiB"] = worker.cost().peak
     with running_redis() as redis, bench(folder) as on:
         measured("one prefix", "worker, Redis", Side(on, on.worker(redis.url)))
     with running_ministack() as endpoint, bench(folder) as on:
