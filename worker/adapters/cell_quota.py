@@ -40,9 +40,7 @@ class CellQuota:
 
     async def level(self) -> float:
         """Also the way to let the bucket begin before the first token is wanted."""
-        return await self._change(
-            lambda bucket, now: (bucket, quota.refilled(bucket, now).tokens)
-        )
+        return await self._change(lambda bucket, now: (bucket, quota.refilled(bucket, now).tokens))
 
     async def _change(self, change: Callable[[Bucket, float], tuple[Bucket, T]]) -> T:
         try:
