@@ -24,7 +24,7 @@ STRICTEST = "server limits by sliding, by the second; we are set to 594 a minute
 CAREFUL = {"WORKER_QUOTA__REQUESTS_PER_MINUTE": "594", "WORKER_QUOTA__BURST": "1"}
 OURS = {"WORKER_QUOTA__REQUESTS_PER_MINUTE": str(60 * PER_SECOND)}
 FORMS: Sequence[Form] = ("bucket", "fixed", "sliding")
-PATIENCE = 40.0
+PATIENCE = 30.0
 """Seconds that a peer is watched: what it has not done by then, it does at the same pace."""
 
 PEER_COMMANDS: Mapping[str, Sequence[str]] = {
@@ -108,7 +108,7 @@ def _peer_line(name: str, state: Mapping[str, Any]) -> Line:
     )
 
 
-def unknown(folder: Path, settle: float = 60.0, measure: float = 90.0) -> Found:
+def unknown(folder: Path, settle: float = 45.0, measure: float = 45.0) -> Found:
     """The server takes 60 % of what we are configured for; then twice as much, which is more than that."""
     found = Found()
     with bench(folder) as on:
