@@ -42,8 +42,8 @@ def memory(folder: Path, records: int = RECORDS) -> Found:
                 "at the end": f"{points[-1][1]:.1f}",
                 "records/s": f"{records / points[-1][0]:,.0f}",
             },
-            "at most 120 MiB, flat after the first tenth (within 5 %)",
-            peak <= 120 and growth <= 0.05 * early,
+            "at most 120 MiB, flat after the first tenth (within 2 MiB)",
+            peak <= 120 and growth <= 2,
         )
     )
     found.plots["memory"] = (
