@@ -4,6 +4,7 @@ import subprocess
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from importlib import import_module
 from types import ModuleType
 
 import pytest
@@ -19,6 +20,7 @@ KEY = "abcdefg.0123456789abcdef0123456789abcdef"
 def put(monkeypatch: pytest.MonkeyPatch, name: str, command: Command) -> None:
     """Let *command* stand for the command module *name*."""
     module = ModuleType(f"worker.commands.{name}")
+    module.declare = import_module(module.__name__).declare  # type: ignore[attr-defined]  # as below
     module.main = command  # type: ignore[attr-defined]  # a module made by hand
     monkeypatch.setitem(sys.modules, module.__name__, module)
 

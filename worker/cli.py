@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from importlib.metadata import version
-from pathlib import Path
+from types import ModuleType
 
 from worker import logs
 from worker.core.errors import OutsideError
@@ -27,70 +27,38 @@ COMMANDS = {
 }
 
 
-def parser() -> argparse.ArgumentParser:
+def _parser(wanted: str) -> argparse.ArgumentParser:
+    """Of all commands, with the arguments of the *wanted* one: a command is imported when it is asked for, because `run`
+    must not need what only the demo needs.
+    """
     top = argparse.ArgumentParser(
         prog="darwin-worker", description="Registers every new object of an S3 bucket in V7 Darwin."
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {version('darwin-worker')}")
     commands = top.add_subparsers(dest="command", metavar="command")
     for name, sentence in COMMANDS.items():
-        command = commands.add_parser(name, help=sentence, description=sentence)
-        if name == "explain":
-            command.add_argument(
-                "objects",
-                nargs="*",
-                metavar="s3://bucket/key",
-                help="objects; - reads them from standard input, one a line",
-            )
-            command.add_argument(
-                "--from", dest="file", metavar="FILE", help="a file with one s3://bucket/key a line"
-            )
-            command.add_argument(
-                "--list", action="store_true", help="explain every object below s3://bucket/prefix"
-            )
-            command.add_argument(
-                "--offline",
-                action="store_true",
-                help="ask neither S3 nor Darwin: the objects that are named are all that is there",
-            )
-            command.add_argument(
-                "--routes",
-                metavar="FILE",
-                type=Path,
-                help="with --offline: the routes file (default: WORKER_ROUTES_FILE)",
-            )
-            command.add_argument(
-                "--event",
-                default="Put",
-                metavar="TYPE",
-                help="what S3 told of: Put (default), Post, Copy, CompleteMultipartUpload",
-            )
-            command.add_argument(
-                "--full", action="store_true", help="why, and the request, for each of several objects"
-            )
-            command.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
-        if name == "demo":
-            command.add_argument(
-                "--once", action="store_true", help="end by itself when the samples are done"
-            )
-        if name == "check":
-            command.add_argument(
-                "--create", action="store_true", help="make the DynamoDB table of the ledger if it is missing"
-            )
+        command = commands.add_parser(
+            name, help=sentence, description=sentence, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        if name == wanted:
+            _command(name).declare(command)
     return top
+
+
+def _command(name: str) -> ModuleType:
+    return import_module(f"worker.commands.{name.replace('-', '_')}")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return the exit code. *argv* is without the program's name; None: the process's own."""
-    top = parser()
-    arguments = top.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    top = _parser(next((word for word in words if not word.startswith("-")), ""))
+    arguments = top.parse_args(words)
     if arguments.command is None:
         top.print_help(sys.stderr)
         return USAGE
     try:
-        # A command is imported when it is asked for: `run` must not need what only the demo needs.
-        command = import_module(f"worker.commands.{arguments.command}")
-        return _flushed(int(command.main(arguments)))
+        return _flushed(int(_command(arguments.command).main(arguments)))
     except SettingsError as error:
         return _complain(error.lines, USAGE)
     except OutsideError as error:

@@ -136,10 +136,16 @@ def every_route(wanted: Wanted) -> list[Route]:
 
 @asynccontextmanager
 async def open_darwin(
-    settings: Settings, keys: Mapping[str, SecretStr | Path], metrics: Metrics, cell: Callable[[str], Cell]
+    settings: Settings,
+    keys: Mapping[str, SecretStr | Path],
+    metrics: Metrics,
+    cell: Callable[[str], Cell],
+    *,
+    operators: bool = False,
 ) -> AsyncIterator[dict[str, Team]]:
     """Darwin for each team in *keys*, over one pool of connections. The buckets live in cells; each key has its own, with
-    the limits of the settings. Raises :class:`Refused` for a key file that holds no key.
+    the limits of the settings. *operators*: an operator's commands, all of them together, ask at most a fifth of what the
+    key may ask. Raises :class:`Refused` for a key file that holds no key.
     """
     async with open_session() as session:
 
@@ -151,9 +157,21 @@ async def open_darwin(
             registration = CellQuota(
                 cell(f"quota/{team}/registration"), limits.requests_per_minute, limits.burst
             )
-            url, take = settings.darwin.base_url, lambda: _take(general, metrics)
+            of_operators = CellQuota(
+                cell(f"quota/{team}/operators"),
+                max(limits.burst + 1, limits.general_requests_per_minute // 5),
+                limits.burst,
+            )
+
+            async def take() -> None:
+                if operators:
+                    await _take(of_operators, metrics)
+                await _take(general, metrics)
+
             return Team(
-                DarwinApi(session, url, team, key, take, general.refused, metrics), registration, general
+                DarwinApi(session, settings.darwin.base_url, team, key, take, general.refused, metrics),
+                registration,
+                general,
             )
 
         yield {team: opened(team, key) for team, key in keys.items()}

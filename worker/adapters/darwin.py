@@ -103,6 +103,18 @@ class DarwinApi:
             found += await self._all_pages((self._team_root / "items").with_query(query))
         return found
 
+    async def items(self, dataset_id: int) -> AsyncIterator[list[HeldItem]]:
+        """Every item of the dataset, a page at a time; the list may be any length."""
+        query = [("dataset_ids[]", str(dataset_id)), ("page[size]", str(PAGE_SIZE))]
+        url = (self._team_root / "items").with_query(query)
+        page_url = url
+        while True:
+            page = await self._ask(page_url, asking.page_of)
+            yield page.items
+            if page.next is None:
+                return
+            page_url = url.extend_query([("page[from]", page.next)])
+
     async def archive(self, dataset_id: int, item_ids: Sequence[str]) -> int:
         body = asking.archiving_of(dataset_id, item_ids)
         return await self._ask(self._team_root / "items" / "archive", asking.affected_of, body)

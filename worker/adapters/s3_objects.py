@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from worker.adapters.aws_errors import aws_call
 from worker.adapters.s3 import CALL_SECONDS
 from worker.core.errors import OutsideError, Refused, Unavailable
-from worker.core.objects import Head, Listed
+from worker.core.objects import Found, Head, Listed
 from worker.metrics import Metrics
 
 if TYPE_CHECKING:
@@ -52,6 +52,29 @@ class S3Objects:
                 if len(found) > limit or not page["IsTruncated"]:
                     return found
                 request["ContinuationToken"] = page["NextContinuationToken"]
+
+    async def pages(self, bucket: str, prefix: str, after: str = "") -> AsyncIterator[builtins.list[Found]]:
+        """Every object whose key begins with *prefix* and comes after *after*, in the order of the keys' UTF-8 bytes; a
+        thousand at a time, of any number.
+        """
+        request: ListObjectsV2RequestTypeDef = {"Bucket": bucket, "Prefix": prefix, "StartAfter": after}
+        while True:
+            async with self._call("list", "ListObjectsV2", bucket, prefix, "s3:ListBucket"):
+                page = await self._client.list_objects_v2(**request)
+                found = [
+                    Found(
+                        entry["Key"],
+                        entry["ETag"].strip('"'),
+                        entry["Size"],
+                        entry["LastModified"].timestamp(),
+                    )
+                    for entry in page.get("Contents", [])
+                ]
+                following = page["NextContinuationToken"] if page["IsTruncated"] else None
+            yield found
+            if following is None:
+                return
+            request["ContinuationToken"] = following
 
     async def head(self, bucket: str, key: str) -> Head | None:
         async def asked() -> Head:

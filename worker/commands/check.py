@@ -58,6 +58,12 @@ NOBODYS = Message("check", "a-handle-that-no-message-has", "", 1)
 STYLES = {Level.OK: "green", Level.NOTE: "yellow", Level.WRONG: "bold red"}
 
 
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--create", action="store_true", help="make the DynamoDB table of the ledger if it is missing"
+    )
+
+
 def main(arguments: argparse.Namespace) -> int:
     settings = load_settings(os.environ)
     wanted = load_routes(settings)

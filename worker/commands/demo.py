@@ -54,6 +54,10 @@ _CURTAINS = (
 )
 
 
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--once", action="store_true", help="end by itself when the samples are done")
+
+
 def main(arguments: argparse.Namespace) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

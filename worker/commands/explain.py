@@ -40,6 +40,38 @@ AT_ONCE = 16
 NOBODYS = RecordId(0, 0)
 
 
+def declare(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "objects",
+        nargs="*",
+        metavar="s3://bucket/key",
+        help="objects; - reads them from standard input, one a line",
+    )
+    parser.add_argument("--from", dest="file", metavar="FILE", help="a file with one s3://bucket/key a line")
+    parser.add_argument("--list", action="store_true", help="explain every object below s3://bucket/prefix")
+    parser.add_argument(
+        "--offline",
+        action="store_true",
+        help="ask neither S3 nor Darwin: the objects that are named are all that is there",
+    )
+    parser.add_argument(
+        "--routes",
+        metavar="FILE",
+        type=Path,
+        help="with --offline: the routes file (default: WORKER_ROUTES_FILE)",
+    )
+    parser.add_argument(
+        "--event",
+        default="Put",
+        metavar="TYPE",
+        help="what S3 told of: Put (default), Post, Copy, CompleteMultipartUpload",
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="why, and the request, for each of several objects"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line, for machines")
+
+
 def main(arguments: argparse.Namespace) -> int:
     if arguments.offline:
         wanted, settings = _wanted_offline(arguments.routes), None

@@ -11,6 +11,10 @@ from pydantic.json_schema import GenerateJsonSchema
 from worker.routes_fields import RoutesFile
 
 
+def declare(_parser: argparse.ArgumentParser) -> None:
+    """No arguments."""
+
+
 def main(_: argparse.Namespace) -> int:
     print(json.dumps(schema(), indent=2))
     return 0

@@ -143,7 +143,19 @@ def _held_item(row: object) -> HeldItem | None:
         inserted_at=_moment(_text(_field(row, "inserted_at"))),
         id=_text(_field(row, "id")) or "",
         archived=_field(row, "archived") is True or _field(row, "status") == "archived",
+        processing=_text(_field(row, "processing_status")) or "",
+        trouble=_trouble(_field(row, "uploads")),
     )
+
+
+def _trouble(uploads: object) -> str:
+    """The first processing error that Darwin tells of an item's files."""
+    for upload in uploads if isinstance(uploads, list) else []:
+        error = _field(upload, "processing_error")
+        told = _text(error) or _text(_field(error, "message")) or _text(_field(error, "raw_error"))
+        if told:
+            return told
+    return ""
 
 
 def _external(slots: object) -> bool | None:

@@ -26,7 +26,8 @@ class Storage:
 @dataclass(frozen=True, slots=True)
 class HeldItem:
     """One item of Darwin's list. *external*: None while Darwin still processes it and does not say. *id* is empty where
-    Darwin tells none.
+    Darwin tells none. *processing* is Darwin's own word for how far it is: ``complete``, ``error``, ``processing``, others;
+    empty where it tells none. *trouble*: what went wrong in it, for people.
     """
 
     path: str
@@ -35,3 +36,5 @@ class HeldItem:
     inserted_at: float | None
     id: str = ""
     archived: bool = False
+    processing: str = ""
+    trouble: str = ""

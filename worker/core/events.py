@@ -100,6 +100,11 @@ def single(body: str, position: int) -> str:
     return text
 
 
+def notification_of(record: Record) -> str:
+    """A body as S3 would send it for the one record; :func:`parse` reads from it the same record."""
+    return _dump({"Records": [_as_s3_record(record)]})
+
+
 def unix_time(text: object) -> float | None:
     """Unix seconds of an ISO 8601 time (UTC when it names no zone); None for anything else, and before 1970."""
     if not isinstance(text, str):

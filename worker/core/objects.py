@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """The storage classes whose objects must be restored before they can be read; GLACIER_IR is not one of them."""
@@ -14,6 +15,15 @@ class Listed:
     key: str
     etag: str
     size: int
+
+
+class Found(NamedTuple):
+    """One object of a bucket's inventory; *modified* in Unix seconds."""
+
+    key: str
+    etag: str
+    size: int
+    modified: float
 
 
 @dataclass(frozen=True, slots=True)
