@@ -22,6 +22,12 @@ COMMANDS = {
     "run": "run the worker until it is asked to stop",
     "check": "show the settings in force and try everything that `run` needs",
     "explain": "show what the routes make of objects, and the request that would be sent; nothing is sent",
+    "why": "say what became of an object, where it stands, and what to do",
+    "status": "say how the running worker does: its conditions, queues, lanes and quota",
+    "backfill": "send what a bucket held before its notifications through the same queue",
+    "reconcile": "compare the bucket with Darwin's datasets, and enqueue what is missing",
+    "dead-letters": "list, show, replay, export or purge what could not be registered",
+    "forget": "remove an object's claim from the ledger, so that it can be registered anew",
     "schema": "print the JSON Schema of the routes file, for editors",
     "demo": "run the whole job on this machine, with embedded engines and a Darwin twin",
 }
