@@ -8,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from pydantic import SecretStr
 
+from worker.adapters.cell_quota import CellQuota
 from worker.adapters.cells import MemoryCell
 from worker.core.darwin import Storage
 from worker.core.errors import Refused
@@ -95,6 +96,28 @@ async def test_each_team_asks_with_its_own_key_and_has_buckets_of_its_own() -> N
         await teams["acme"].registration.refused(60)
         assert await teams["acme"].registration.take() > 50
         assert await teams["globex"].registration.take() < 2
+
+
+async def test_what_operators_ask_takes_a_token_of_their_fifth_and_one_of_the_keys() -> None:
+    now, cells = 0.0, dict[str, MemoryCell]()
+
+    def cell(name: str) -> MemoryCell:
+        return cells.setdefault(name, MemoryCell(lambda: now))
+
+    team = twin_state.Team("acme", ACME_KEY, ["intake"], [])
+    keys: dict[str, SecretStr | Path] = {"acme": SecretStr(ACME_KEY)}
+    async with (
+        running_twin([team]) as twin,
+        open_darwin(settings(twin.url), keys, Metrics(CollectorRegistry()), cell, operators=True) as opened,
+    ):
+        fifth = CellQuota(cells["quota/acme/operators"], 200, 2)
+        assert await fifth.level() == await opened["acme"].general.level() == 0
+        now = 0.3
+        assert await fifth.level() == pytest.approx(0.99)  # (200 - 2) a minute
+        now = 60.0
+        await opened["acme"].darwin.team()
+        assert await fifth.level() == pytest.approx(0.95)
+        assert await opened["acme"].general.level() == pytest.approx(0.95)
 
 
 async def test_the_key_of_another_team_is_refused() -> None:

@@ -157,16 +157,14 @@ async def open_darwin(
             registration = CellQuota(
                 cell(f"quota/{team}/registration"), limits.requests_per_minute, limits.burst
             )
-            of_operators = CellQuota(
-                cell(f"quota/{team}/operators"),
-                max(limits.burst + 1, limits.general_requests_per_minute // 5),
-                limits.burst,
-            )
+            buckets = [general]
+            if operators:
+                share = max(limits.burst + 1, limits.general_requests_per_minute // 5)
+                buckets.insert(0, CellQuota(cell(f"quota/{team}/operators"), share, limits.burst))
 
             async def take() -> None:
-                if operators:
-                    await _take(of_operators, metrics)
-                await _take(general, metrics)
+                for bucket in buckets:
+                    await _take(bucket, metrics)
 
             return Team(
                 DarwinApi(session, settings.darwin.base_url, team, key, take, general.refused, metrics),

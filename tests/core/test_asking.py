@@ -164,6 +164,32 @@ def test_an_item_is_archived_by_its_own_field_or_by_its_status(
     assert page == ([HeldItem("/", "a", None, None, "", archived)], None)
 
 
+@pytest.mark.parametrize(
+    ("row", "processing", "trouble"),
+    [
+        ({"processing_status": "complete"}, "complete", ""),
+        (
+            {"processing_status": "error", "uploads": [{"processing_error": {"message": "no such key"}}]},
+            "error",
+            "no such key",
+        ),
+        (
+            {"processing_status": "error", "uploads": [{"slot_name": "0"}, {"processing_error": "denied"}]},
+            "error",
+            "denied",
+        ),
+        ({"uploads": [{"processing_error": {"message": None, "raw_error": "HTTP 403"}}]}, "", "HTTP 403"),
+        ({"processing_status": None, "uploads": None}, "", ""),
+        ({"processing_status": 3, "uploads": [None, {"processing_error": 7}]}, "", ""),
+    ],
+)
+def test_an_item_says_how_far_its_processing_is_and_what_went_wrong_in_it(
+    row: dict[str, object], processing: str, trouble: str
+) -> None:
+    page = asking.page_of({"items": [{"name": "a", **row}]})
+    assert page == ([HeldItem("/", "a", None, None, processing=processing, trouble=trouble)], None)
+
+
 def test_items_are_archived_by_their_ids_within_their_dataset() -> None:
     assert asking.archiving_of(123, ["018e", "018f"]) == {
         "filters": {"item_ids": ["018e", "018f"], "dataset_ids": [123]}
