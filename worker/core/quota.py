@@ -1,10 +1,10 @@
 """One token bucket as a value: what Darwin lets one key send, and how a refusal slows it (law 4).
 
 Refill is (limit - burst) a minute and the bucket holds *burst*, so no window of 60 s sees more than *limit* takes.
-Where the real limit is lower, refusals find it: each takes 7 % of the rate away, and what was taken comes back with
-the square of the time since, never above the configured limit. So the rate lingers near a limit that it met, and soon
-leaves one that is gone. *now* is in seconds on one clock for all who share the bucket; while it goes back nothing is
-gained.
+Where the real limit is lower, refusals find it: each takes a tenth of the rate away, and then the rate follows the cubic curve
+of RFC 9438, never above the configured limit: soon back near the rate that was refused, slowly past it, then ever
+faster. So it lingers near a limit that it met, and leaves one that is gone. *now* is in seconds on one clock for all
+who share the bucket; while it goes back nothing is gained.
 """
 
 import math
@@ -22,8 +22,8 @@ requests closer together than they left, the server still sees no more than the 
 more than its burst, for whoever asks a moment late.
 """
 
-SLOWDOWN = 0.93
-CLIMB = 1 / 8  # of the full rate, in the first minute after the thaw; four times as much in two
+SLOWDOWN = 0.9
+CLIMB = 1 / 5  # of the full rate, in the first minute past the rate that was refused; eight times as much in two
 LOWEST_RATE = 1.0
 
 
@@ -53,16 +53,28 @@ class Bucket:
 
     def rate_at(self, now: float) -> float:
         """Tokens a minute that come in at *now*."""
-        minutes = max(0.0, now - self.thaw) / MINUTE
-        return min(self.full_rate, self.rate + CLIMB * self.full_rate * minutes**2)
+        minutes = max(0.0, now - self.thaw) / MINUTE - self._plateau
+        return min(self.full_rate, self._refused_rate + CLIMB * self.full_rate * minutes**3)
 
     def gained(self, since: float, now: float) -> float:
         """The tokens of the time between: the integral of the rate."""
-        climbed = self.thaw + MINUTE * math.sqrt((self.full_rate - self.rate) / (CLIMB * self.full_rate))
-        top = min(max(climbed, since), now)
-        first, last = (since - self.thaw) / MINUTE, (top - self.thaw) / MINUTE
-        climbing = 0.0 if top <= since else CLIMB * self.full_rate * (last**3 - first**3) / 3
-        return (self.rate * (top - since) + self.full_rate * (now - top)) / MINUTE + climbing
+        steep = CLIMB * self.full_rate
+        climb = self._plateau + math.cbrt((self.full_rate - self._refused_rate) / steep)
+        top = min(max(self.thaw + MINUTE * climb, since), now)
+        at_full_rate = self.full_rate * (now - top) / MINUTE
+        if top <= since:
+            return at_full_rate
+        first, last = ((at - self.thaw) / MINUTE - self._plateau for at in (since, top))
+        return at_full_rate + self._refused_rate * (last - first) + steep * (last**4 - first**4) / 4
+
+    @property
+    def _refused_rate(self) -> float:
+        return self.rate / SLOWDOWN
+
+    @property
+    def _plateau(self) -> float:
+        """Minutes from the thaw until the rate is again what was refused."""
+        return math.cbrt((self._refused_rate - self.rate) / (CLIMB * self.full_rate))
 
 
 def empty(limit: int, burst: int, now: float) -> Bucket:
