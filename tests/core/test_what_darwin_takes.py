@@ -69,32 +69,51 @@ def templates(*more: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     return st.lists(st.one_of(literals, placeholders, *more), min_size=1, max_size=2).map("".join)
 
 
-@st.composite
-def routes(draw: st.DrawFn, *, grouped: bool = False, lane: Lane = MEDIA) -> Route:
+def routes(*, grouped: bool = False, lane: Lane = MEDIA) -> st.SearchStrategy[Route]:
+    # All strategies are made once: making them anew for each example costs more than all else.
     texts = templates() if grouped else templates(of_objects)
     tables = st.builds(Table, texts, st.dictionaries(odd, odd, max_size=2), odd | odd | st.none())
-    of_type = draw(st.sampled_from([None, None, *ItemType]))
-    moving = of_type in (None, ItemType.VIDEO)
-    slot = draw(st.just("") | st.just("") | texts | tables)
-    return Route(
-        "r",
-        lane,
-        regex=REGEX,
-        path=draw(st.just("/{folder}") | texts),
-        item_name=draw(st.just("{filename}") | st.just("{filename}") | texts),
-        dataset=draw(st.none() | st.none() | texts | tables),
-        slot=slot,
-        type=of_type,
-        types={"raw": ItemType.IMAGE},
-        fps=draw(st.sampled_from([None, 0, 2.5, "native"])) if moving else None,
-        as_frames=draw(st.sampled_from([None, True, False])) if moving else None,
-        extract_views=draw(st.booleans()) if not grouped and slot in ("", "0") and of_type is None else False,
-        tags=draw(st.lists(texts, max_size=2).map(tuple) | st.dictionaries(st.just("a"), texts)),
-        metadata=draw(st.dictionaries(odd, texts | st.integers() | st.none(), max_size=2)),
-        layout=draw(st.sampled_from([{}, {}, {"version": 1, "type": "simple", "slots": ["0"]}])),
-        on_overwrite=draw(st.sampled_from([OnOverwrite.IGNORE, OnOverwrite.REGISTER])),
-        versioned_name=draw(st.none() | templates(st.just("{version}"))),
-    )
+    types = st.sampled_from([None, None, *ItemType])
+    slots = st.just("") | st.just("") | texts | tables
+    paths = st.just("/{folder}") | texts
+    names = st.just("{filename}") | st.just("{filename}") | texts
+    datasets = st.none() | texts | tables
+    rates: st.SearchStrategy[float | str | None] = st.sampled_from([None, 0, 2.5, "native"])
+    yes_or_no = st.sampled_from([None, True, False])
+    tags = st.lists(texts, max_size=2).map(tuple) | st.dictionaries(st.just("a"), texts)
+    metadata = st.dictionaries(odd, texts | st.integers() | st.none(), max_size=2)
+    simple: dict[str, object] = {"version": 1, "type": "simple", "slots": ["0"]}
+    layouts = st.sampled_from([{}, {}, simple])
+    overwrites = st.sampled_from([OnOverwrite.IGNORE, OnOverwrite.REGISTER])
+    versioned_names = st.none() | templates(st.just("{version}"))
+
+    @st.composite
+    def drawn(draw: st.DrawFn) -> Route:
+        of_type = draw(types)
+        moving = of_type in (None, ItemType.VIDEO)
+        slot = draw(slots)
+        one_file = not grouped and slot in ("", "0") and of_type is None
+        return Route(
+            "r",
+            lane,
+            regex=REGEX,
+            path=draw(paths),
+            item_name=draw(names),
+            dataset=draw(datasets),
+            slot=slot,
+            type=of_type,
+            types={"raw": ItemType.IMAGE},
+            fps=draw(rates) if moving else None,
+            as_frames=draw(yes_or_no) if moving else None,
+            extract_views=draw(st.booleans()) if one_file else False,
+            tags=draw(tags),
+            metadata=draw(metadata),
+            layout=draw(layouts),
+            on_overwrite=draw(overwrites),
+            versioned_name=draw(versioned_names),
+        )
+
+    return drawn()
 
 
 def told(*routes: Route) -> Routes:

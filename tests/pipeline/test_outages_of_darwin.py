@@ -11,7 +11,7 @@ from tests.fakes.watching import Watch, receive_counts, shown, until, until_not
 from worker.core.conditions import Name
 from worker.demo.twin.switches import Switches
 
-pytestmark = pytest.mark.looptime(noop_cycles=4)  # the default of 42 makes two hours last half a minute
+pytestmark = pytest.mark.looptime
 
 OPEN = range(5000, 5400)
 """Open records at the most: 5000, and what the polls under way brought above that, each message counted as one."""

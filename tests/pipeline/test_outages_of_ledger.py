@@ -10,7 +10,7 @@ from worker.adapters.cells import Seen
 from worker.core.conditions import Name
 from worker.core.errors import Unavailable
 
-pytestmark = pytest.mark.looptime(noop_cycles=4)
+pytestmark = pytest.mark.looptime
 
 READS, WRITES = ("look_up",), ("claim", "register", "release")
 FULL = Unavailable("database or disk is full")

@@ -9,7 +9,7 @@ from tests.fakes.watching import Watch, receive_counts, shown, until_not
 from worker.core.conditions import Name
 from worker.core.errors import OutsideError, Refused, Unavailable
 
-pytestmark = pytest.mark.looptime(noop_cycles=4)
+pytestmark = pytest.mark.looptime
 
 AWAY = Unavailable("no answer within 20 s")
 THROTTLED = Unavailable("RequestThrottled: slow down")
