@@ -439,6 +439,28 @@ async def test_a_ledger_and_an_address_that_cannot_be_had_are_wrong(world: World
     assert "WORKER_WEB__HOST" in said.lines("wrong", "web port")[0]
 
 
+async def test_the_archive_is_tried_by_a_put_and_events_of_it_are_a_note(world: World) -> None:
+    await world.notify(QueueConfigurations=[world.sent()])
+    place = f"s3://{world.bucket}/receipts"
+    said = await world.check(WORKER_ARCHIVE__URL=place)
+
+    assert said.code == 0, said.out
+    assert said.lines("ok", "archive") == [f"receipts may be put below {place}: the empty object _check was"]
+    tried = await world.s3.get_object(Bucket=world.bucket, Key="receipts/_check")
+    assert await tried["Body"].read() == b""
+    told = f"the bucket {world.bucket} tells the queue also of what the archive keeps below receipts/"
+    assert [told in line for line in said.lines("note", "events")] == [False, True]
+
+
+async def test_an_archive_that_cannot_be_written_is_wrong(world: World) -> None:
+    said = await world.check(WORKER_ARCHIVE__URL="s3://no-such-archive/receipts")
+
+    assert (said.code, said.wrong) == (1, ["archive"])
+    (line,) = said.lines("wrong", "archive")
+    assert "S3 PutObject on s3://no-such-archive/receipts/_check: there is no bucket no-such-archive" in line
+    assert "WORKER_ARCHIVE__URL" in line
+
+
 async def test_wrong_settings_end_with_code_2_before_anything_is_tried(world: World) -> None:
     said = await world.check(WORKER_QUEUE__URL="https://sqs.example/1/q.fifo", WORKER_QUOTE="1")
 

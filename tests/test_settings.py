@@ -67,9 +67,11 @@ def test_five_variables_are_enough_and_the_rest_has_defaults_for_production(
         ("WORKER_BATCH__MAX_ITEMS", "100"),
         ("WORKER_LIMITS__OPEN_RECORDS", "5000"),
         ("WORKER_LEDGER__URL", "sqlite:///home/worker/.local/state/darwin-worker/ledger.sqlite3"),
+        ("WORKER_ARCHIVE__URL", "(not set)"),
         ("WORKER_REPLICAS", "1"),
         ("WORKER_WEB__HOST", "0.0.0.0"),  # noqa: S104 - the default that a container needs
         ("WORKER_WEB__PORT", "8080"),
+        ("WORKER_WEB__TOKEN", "(not set)"),
         ("WORKER_DRAIN_SECONDS", "25"),
         ("WORKER_LOG__LEVEL", "info"),
         ("WORKER_LOG__FORMAT", "(not set)"),
@@ -89,6 +91,7 @@ def test_every_variable_is_read_under_its_promised_name() -> None:
         WORKER_BATCH__MAX_ITEMS="50",
         WORKER_LIMITS__OPEN_RECORDS="200",
         WORKER_LEDGER__URL="sqlite:///data/ledger.db",
+        WORKER_ARCHIVE__URL="s3://acme-archive/receipts/",
         WORKER_WEB__HOST="127.0.0.1",
         WORKER_WEB__PORT="9000",
         WORKER_DRAIN_SECONDS="50",
@@ -118,8 +121,9 @@ def test_every_variable_is_read_under_its_promised_name() -> None:
         "batch": {"max_items": 50},
         "limits": {"open_records": 200},
         "ledger": {"url": LedgerUrl("sqlite:///data/ledger.db")},
+        "archive": {"url": "s3://acme-archive/receipts"},
         "replicas": 1,
-        "web": {"host": "127.0.0.1", "port": 9000},
+        "web": {"host": "127.0.0.1", "port": 9000, "token": None},
         "drain_seconds": 50.0,
         "log": {"level": "debug", "format": "json"},
     }
@@ -313,6 +317,26 @@ def test_a_key_with_white_space_or_strange_letters_is_refused_and_not_shown(key:
     assert key not in line
 
 
+@pytest.mark.parametrize(
+    "token", ["fifteen-letters", "a token of several words", "ein-schlüssel-und-noch-mehr"]
+)
+def test_a_token_that_could_be_guessed_or_cannot_be_sent_is_refused_and_not_shown(token: str) -> None:
+    """Law 9."""
+    assert refusal(WORKER_WEB__TOKEN=token) == (
+        "WORKER_WEB__TOKEN does not hold a token: a token is one word of 16 or more plain letters, digits and signs, "
+        "without spaces (`openssl rand -hex 16` makes one)"
+    )
+
+
+def test_the_token_of_the_page_is_read_and_never_described() -> None:
+    settings = load(WORKER_WEB__TOKEN="0123456789abcdef")
+
+    assert settings.web.token is not None
+    assert settings.web.token.get_secret_value() == "0123456789abcdef"
+    assert ("WORKER_WEB__TOKEN", "(hidden)") in describe(settings)
+    assert "0123456789abcdef" not in repr(settings)
+
+
 @given(st.sampled_from(sorted(module.FIELDS)))
 def test_a_key_written_into_another_variable_is_never_shown(name: str) -> None:
     """Law 9."""
@@ -345,6 +369,30 @@ def test_no_secret_is_in_the_text_of_the_settings() -> None:
             "the queue's name is missing at its end",
         ),
         ("WORKER_QUEUE__URL", "arn:aws:sqs:eu-west-1:1:q", "this is the queue's ARN; its URL is wanted"),
+        ("WORKER_ARCHIVE__URL", "acme-archive", "it must begin with s3:// and the name of a bucket"),
+        ("WORKER_ARCHIVE__URL", "s3://", "it must begin with s3:// and the name of a bucket"),
+        (
+            "WORKER_ARCHIVE__URL",
+            "https://b.s3.amazonaws.com",
+            "it must begin with s3:// and the name of a bucket",
+        ),
+        ("WORKER_ARCHIVE__URL", "s3://a b/receipts", "it must begin with s3:// and the name of a bucket"),
+        (
+            "WORKER_ARCHIVE__URL",
+            "s3://acme/a//b",
+            'its prefix has an empty segment, or one that is "." or ".."',
+        ),
+        (
+            "WORKER_ARCHIVE__URL",
+            "s3://acme/a/../b",
+            'its prefix has an empty segment, or one that is "." or ".."',
+        ),
+        ("WORKER_ARCHIVE__URL", "s3://acme/" + "a" * 901, "its prefix takes 900 bytes at most"),
+        (
+            "WORKER_ARCHIVE__URL",
+            "s3://acme/a\nb",
+            "its prefix takes 900 bytes at most, all of them of printable",
+        ),
         ("WORKER_QUEUE__URL", QUEUE + ".fifo", "S3 cannot send events to a FIFO queue; use a standard queue"),
         ("WORKER_QUEUE__DEAD_LETTER_URL", "dead", "it must begin with https://"),
         ("WORKER_QUEUE__VISIBILITY_SECONDS", "43201", "should be less than or equal to 43200"),

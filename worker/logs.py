@@ -66,6 +66,10 @@ class Event(StrEnum):
         "record not stored",
         "A queue did not take a dead letter or a postponed copy; it is tried again, and its message stays until then.",
     )
+    RECEIPTS_STORED = (
+        "receipts stored",
+        "An object of receipts is in the archive; the line holds its name, and how many receipts and bytes it has.",
+    )
     POLL_FAILED = "poll failed", "SQS did not answer a receive; it is tried again after a pause."
 
 
@@ -147,10 +151,14 @@ def _in_order(_logger: WrappedLogger, _method: str, values: EventDict) -> EventD
     return {**{name: values[name] for name in _FIRST if name in values}, **values}
 
 
-def render_json(logger: WrappedLogger, method: str, values: EventDict) -> str:
-    """The line, secrets struck out. Most lines hold none, and one look at the whole of it tells."""
+def to_json(values: Mapping[str, object]) -> str:
+    """One line of ASCII, secrets struck out. Most lines hold none, and one look at the whole of it tells."""
     line = _JSON(values)
-    return _JSON(strike_secrets(logger, method, values)) if _may_hold_secret(line) else line
+    return _JSON(_plain(values)) if _may_hold_secret(line) else line
+
+
+def render_json(_logger: WrappedLogger, _method: str, values: EventDict) -> str:
+    return to_json(values)
 
 
 def configure(level: Level, format: Format | None) -> None:  # noqa: A002 - the word that the setting has

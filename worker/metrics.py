@@ -63,6 +63,9 @@ class Metrics:
             "why",
         )
         self.records_open = gauge("records_open", "Records received that have no outcome yet.")
+        self.records_awaiting_receipt = gauge(
+            "records_awaiting_receipt", "Open records that await nothing but their receipt in the archive."
+        )
         self.record_age = histogram(
             "record_age_seconds",
             "Time from S3's event to the record's outcome; first deliveries only.",
@@ -89,6 +92,7 @@ class Metrics:
         )
         self.sqs_calls = counter("sqs_calls", "Calls to SQS, each one billed.", "call", "result")
         self.s3_calls = counter("s3_calls", "Calls to S3, each one billed.", "call", "result")
+        self.receipts = counter("receipts", "Receipts stored in the archive.")
 
         self.batch_items = histogram(
             "batch_items",

@@ -8,7 +8,7 @@ is not known here: every lane has the mode that is the default, and its storage 
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import get_args
@@ -20,6 +20,7 @@ from pydantic_core import ErrorDetails
 from worker.core.conflicts import cautions, problems
 from worker.core.examples import Example, failures
 from worker.core.model import Lane
+from worker.core.receipts import Place, place_at
 from worker.core.routes import Fallback, Route
 from worker.core.routing import Routes
 from worker.core.rules import FieldError
@@ -43,7 +44,8 @@ class Wanted:
     """The routes in their order, and what becomes of records that none of them takes.
 
     *teams*: the API keys of the teams other than the settings' own, or the files that hold them. *examples*: those that the
-    routes were tried with. *cautions*: what the routes may not be meant to do, one sentence each.
+    routes were tried with. *cautions*: what the routes may not be meant to do, one sentence each. *archive*: where receipts
+    are kept, if they are; no route may watch it.
     """
 
     routes: tuple[Route, ...]
@@ -51,6 +53,7 @@ class Wanted:
     teams: Mapping[str, SecretStr | Path] = field(default_factory=dict)
     examples: tuple[Example, ...] = ()
     cautions: tuple[str, ...] = ()
+    archive: Place | None = None
 
 
 def load_routes(settings: Settings) -> Wanted:
@@ -58,15 +61,16 @@ def load_routes(settings: Settings) -> Wanted:
 
     With that one route, what lies outside its prefix is ignored. Raises :class:`SettingsError`.
     """
-    darwin = settings.darwin
+    darwin, url = settings.darwin, settings.archive.url
+    archive = None if url is None else place_at(url)
     if settings.routes_file is not None:
-        return read_routes(settings.routes_file, darwin.team, os.environ)
+        return replace(read_routes(settings.routes_file, darwin.team, os.environ), archive=archive)
     if darwin.dataset is None or darwin.storage is None:
         raise SettingsError(
             ["WORKER_DARWIN__DATASET and WORKER_DARWIN__STORAGE, or WORKER_ROUTES_FILE, must be set"]
         )
     lane = Lane(darwin.team, darwin.dataset, darwin.storage)
-    return Wanted((Route(ENVIRONMENT, lane, prefix=darwin.prefix),), Fallback.IGNORE)
+    return Wanted((Route(ENVIRONMENT, lane, prefix=darwin.prefix),), Fallback.IGNORE, archive=archive)
 
 
 def read_routes(path: Path, team: str, environ: Mapping[str, str] | None) -> Wanted:

@@ -8,6 +8,12 @@ from pydantic import AfterValidator, BeforeValidator, Secret, SecretStr, StringC
 
 from worker import logs
 
+SHORTEST_TOKEN = 16
+"""Characters; a shorter one could be guessed by trying."""
+
+LONGEST_PREFIX = 900
+"""Bytes of a key that the archive's prefix may take: S3 takes 1,024, and the name of an object needs its share."""
+
 
 def _http_url(value: str) -> str:
     parts = urlsplit(value)
@@ -40,6 +46,16 @@ def _key(value: SecretStr) -> SecretStr:
     return value
 
 
+def _token(value: SecretStr) -> SecretStr:
+    token = value.get_secret_value()
+    if len(token) < SHORTEST_TOKEN or not token.isascii() or not token.isprintable() or " " in token:
+        raise ValueError(
+            f"a token is one word of {SHORTEST_TOKEN} or more plain letters, digits and signs, without spaces "
+            "(`openssl rand -hex 16` makes one)"
+        )
+    return value
+
+
 class LedgerUrl(Secret[str]):
     """Where the ledger is. Shown without the user and the password that it may hold."""
 
@@ -65,6 +81,20 @@ def _ledger_url(value: LedgerUrl) -> LedgerUrl:
     return LedgerUrl(url)
 
 
+def _s3_url(value: str) -> str:
+    bucket, _, prefix = value.removeprefix("s3://").partition("/")
+    if not value.startswith("s3://") or not re.fullmatch(r"[A-Za-z0-9._-]{3,255}", bucket):
+        raise ValueError("it must begin with s3:// and the name of a bucket")
+    segments = prefix.strip("/").split("/")
+    if {".", ".."} & set(segments) or (len(segments) > 1 and "" in segments):
+        raise ValueError('its prefix has an empty segment, or one that is "." or ".."')
+    if not prefix.isprintable() or len(prefix.encode()) > LONGEST_PREFIX:
+        raise ValueError(
+            f"its prefix takes {LONGEST_PREFIX} bytes at most, all of them of printable characters"
+        )
+    return value.rstrip("/")
+
+
 def _lower(value: object) -> object:
     return value.lower() if isinstance(value, str) else value
 
@@ -72,8 +102,10 @@ def _lower(value: object) -> object:
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 HttpUrl = Annotated[Text, AfterValidator(_http_url)]
 QueueUrl = Annotated[Text, AfterValidator(_queue_url)]
+S3Url = Annotated[Text, AfterValidator(_s3_url)]
 LedgerPlace = Annotated[LedgerUrl, AfterValidator(_ledger_url)]
 Slug = Annotated[Text, AfterValidator(_slug)]
 Key = Annotated[SecretStr, AfterValidator(_key)]
+Token = Annotated[SecretStr, AfterValidator(_token)]
 Level = Annotated[logs.Level, BeforeValidator(_lower)]
 Format = Annotated[logs.Format, BeforeValidator(_lower)]

@@ -26,7 +26,7 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from worker import logs
-from worker.setting_values import Format, HttpUrl, Key, LedgerPlace, Level, QueueUrl, Slug, Text
+from worker.setting_values import Format, HttpUrl, Key, LedgerPlace, Level, QueueUrl, S3Url, Slug, Text, Token
 
 SERVICE_FOLDER = Path("/var/lib/darwin-worker")
 """Where the ledger is by default if this folder is there and writable: the image has it, for a volume."""
@@ -53,6 +53,10 @@ ALIASES = {
     "WORKER_DARWIN__BASE_URL": "DARWIN_BASE_URL",
 }
 """Our name to V7's name of the same setting; the latter is what we show where the user has written neither."""
+
+
+SECRETS = {"WORKER_DARWIN__API_KEY": "key", "WORKER_WEB__TOKEN": "token"}
+"""What is never shown, not even where it is wrong."""
 
 
 class SettingsError(Exception):
@@ -134,12 +138,22 @@ class Ledger(Group):
         return self.url.get_secret_value().partition("://")[2]
 
 
+class Archive(Group):
+    url: S3Url | None = Field(
+        None, description="where receipts are kept, s3://bucket/prefix; without it, none are"
+    )
+
+
 class Web(Group):
     host: Text = Field(
         "0.0.0.0",  # noqa: S104 - probes and scrapes reach a container from outside; the port serves no secret
         description="the address that metrics and health are served on",
     )
     port: int = Field(8080, ge=0, le=65_535, description="the port that metrics and health are served on")
+    token: Token | None = Field(
+        None,
+        description="the token that the page and the status ask for; without it, they are there on loopback only",
+    )
 
 
 class Log(Group):
@@ -163,6 +177,7 @@ class Settings(BaseSettings):
     batch: Batch = Batch()
     limits: Limits = Limits()
     ledger: Ledger
+    archive: Archive = Archive()
     replicas: int = Field(1, ge=1, description="the number of workers that share the queue and the quota")
     web: Web = Web()
     drain_seconds: float = Field(
@@ -208,7 +223,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
             values[name], as_written[name] = written[spelling], spelling
     lines += _broken_choices(values, as_written)
     lines += _read_key_file(values, as_written)
-    values.setdefault("WORKER_LEDGER__URL", f"sqlite://{_default_ledger(environ)}")
+    values.setdefault("WORKER_LEDGER__URL", f"sqlite://{state_folder(environ) / 'ledger.sqlite3'}")
     tree: dict[str, Any] = {"queue": {}, "darwin": {}} | _Environ(values)()
     try:
         settings = Settings(**tree)
@@ -327,8 +342,8 @@ def _line(problem: ErrorDetails, as_written: Mapping[str, str]) -> str:
     if problem["type"] == "missing":
         return f"{as_written[name]} is not set; {takes}"
     what = problem.get("ctx", {}).get("error") or problem["msg"].removeprefix("Input ")
-    if name == "WORKER_DARWIN__API_KEY":
-        return f"{as_written[name]} does not hold a key: {what}"
+    if name in SECRETS:
+        return f"{as_written[name]} does not hold a {SECRETS[name]}: {what}"
     return f"{as_written[name]} is {str(problem['input'])!r}: {what}; {takes}"
 
 
@@ -365,11 +380,13 @@ def _broken_laws(settings: Settings) -> Iterator[str]:
         yield "WORKER_QUEUE__DEAD_LETTER_URL is the queue itself; give another queue, or unset it"
 
 
-def _default_ledger(environ: Mapping[str, str]) -> Path:
-    """In the folder of the service where it is there and writable, else in the user's folder for state (XDG)."""
+def state_folder(environ: Mapping[str, str]) -> Path:
+    """Where the worker keeps files: the folder of the service where it is there and writable, else one in the user's folder for
+    state (XDG). It may have to be made.
+    """
     if SERVICE_FOLDER.is_dir() and os.access(SERVICE_FOLDER, os.W_OK):
-        return SERVICE_FOLDER / "ledger.sqlite3"
+        return SERVICE_FOLDER
     state = Path(environ.get("XDG_STATE_HOME", ""))
     if not state.is_absolute():
         state = Path(environ.get("HOME") or Path.home()) / ".local" / "state"
-    return state / "darwin-worker" / "ledger.sqlite3"
+    return state / "darwin-worker"

@@ -9,7 +9,18 @@ from hypothesis import strategies as st
 from worker.core.claims import Entry, exists, is_held, proven_ours
 from worker.core.claims import known as known_of
 from worker.core.darwin import HeldItem
-from worker.core.model import Item, Kind, Lane, OnExisting, OnOverwrite, Outcome, Reason, S3Object
+from worker.core.model import (
+    Identity,
+    Item,
+    Kind,
+    Lane,
+    OnExisting,
+    OnOverwrite,
+    Outcome,
+    Reason,
+    Registration,
+    S3Object,
+)
 
 OBJECT = S3Object("media", "incoming/dir/a.jpg", None, "e1", 10)
 ITEM = Item(Lane("acme", "intake", "prod"), "/dir", "a.jpg", OBJECT, "all")
@@ -32,6 +43,12 @@ def registered(object_: S3Object) -> Entry:
     return Entry(object_, registered=True, token="w1", since=CLAIMED, at=CLAIMED)
 
 
+def duplicate_of(object_: S3Object, name: str = "a.jpg") -> Outcome:
+    """It repeats what was registered first, and when."""
+    before = Registration(Identity("acme", "intake", "/dir", name), object_, CLAIMED)
+    return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, before=before)
+
+
 def held(
     path: str = "/dir",
     name: str = "a.jpg",
@@ -46,7 +63,7 @@ def held(
 
 def test_a_claim_registered_for_this_object_makes_it_a_duplicate() -> None:
     """Row: ALREADY_EXISTS, claim registered for this object."""
-    assert known(registered(OBJECT), OBJECT) == Outcome(Kind.DUPLICATE, Reason.IN_LEDGER)
+    assert known(registered(OBJECT), OBJECT) == duplicate_of(OBJECT)
 
 
 def test_a_claim_registered_for_another_object_makes_it_a_collision() -> None:
@@ -118,7 +135,7 @@ def test_a_new_version_becomes_an_item_of_its_own_name_where_the_route_says_so()
 
 def test_a_version_that_was_named_and_is_registered_is_a_duplicate() -> None:
     named = replace(ITEM, name="v", object=NEWER, on_overwrite=OnOverwrite.REGISTER, versioned="v")
-    assert known_of(registered(NEWER), named) == Outcome(Kind.DUPLICATE, Reason.IN_LEDGER)
+    assert known_of(registered(NEWER), named) == duplicate_of(NEWER, "v")
 
 
 def test_two_versions_of_one_name_collide() -> None:
@@ -143,9 +160,7 @@ def test_a_group_that_was_registered_with_other_parts_makes_its_late_parts_known
 
 def test_a_group_that_was_registered_with_more_than_this_listing_showed_is_a_duplicate() -> None:
     earlier = replace(GROUP, etag="less-" + "b" * 10, size=1)
-    assert known_of(registered(GROUP), replace(ITEM, grouped=True, object=earlier)) == Outcome(
-        Kind.DUPLICATE, Reason.IN_LEDGER
-    )
+    assert known_of(registered(GROUP), replace(ITEM, grouped=True, object=earlier)) == duplicate_of(GROUP)
 
 
 def test_a_group_of_which_a_part_was_overwritten_is_overwritten() -> None:
@@ -158,9 +173,7 @@ def test_a_group_of_which_a_part_was_overwritten_is_overwritten() -> None:
 
 
 def test_a_group_told_of_again_is_a_duplicate() -> None:
-    assert known_of(registered(GROUP), replace(ITEM, grouped=True, object=GROUP)) == Outcome(
-        Kind.DUPLICATE, Reason.IN_LEDGER
-    )
+    assert known_of(registered(GROUP), replace(ITEM, grouped=True, object=GROUP)) == duplicate_of(GROUP)
 
 
 def test_a_name_that_darwin_held_before_is_blocked_by_default() -> None:

@@ -69,6 +69,7 @@ def test_every_other_condition_makes_the_worker_not_ready() -> None:
         "dead_letters_unreachable",
         "ledger_unreachable",
         "s3_unreachable",
+        "archive_unreachable",
         "darwin_down",
         "key_refused",
         "plan_full",

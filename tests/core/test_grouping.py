@@ -13,6 +13,7 @@ from tests.core.sample_groups import NOW, Groups, listed, member
 from worker.core.forms import CannotBe
 from worker.core.grouping import (
     Lacking,
+    Seen,
     Whole,
     complete,
     fingerprint,
@@ -25,7 +26,7 @@ from worker.core.grouping import (
     stand_in,
     values_of_group,
 )
-from worker.core.model import ItemType, Kind, Notes, Outcome, Reason, S3Object
+from worker.core.model import Identity, ItemType, Kind, Notes, Outcome, Reason, Registration, S3Object
 from worker.core.routes import Group, Route
 
 SLOTS = Group(slots=("front", "back"), within=3_600)
@@ -208,12 +209,18 @@ def test_a_stand_in_holds_the_manifest_and_not_what_a_marker_holds() -> None:
     assert has_key(held(MARKED, "_SUCCESS", "1"), "in/s1/_SUCCESS")
 
 
+def registration(groups: Groups, seen: Seen) -> Registration:
+    """The group was registered as it was *seen*."""
+    identity = Identity("acme", "intake", "/", "s1")
+    return Registration(identity, stand_in(groups.of("in/s1/a"), seen.parts, seen), NOW - 100)
+
+
 def test_of_a_group_that_was_registered_the_late_part_is_blocked_and_the_others_are_known() -> None:
-    group, before = PAIR.of("in/s1/a"), PAIR.seen("in/s1/a", "in/s1/b")
+    group, before = PAIR.of("in/s1/a"), registration(PAIR, PAIR.seen("in/s1/a", "in/s1/b"))
     known, late, gone = member("in/s1/a", 1), member("in/s1/c", 2), member("in/s1/d", 3)
     now = PAIR.seen("in/s1/a", "in/s1/b", "in/s1/c")
-    assert registered(group, stand_in(group, before.parts, before), now, [known, late, gone]) == [
-        (known, Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, "", "rig")),
+    assert registered(group, before, now, [known, late, gone]) == [
+        (known, Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, "", "rig", before)),
         (
             late,
             Outcome(
@@ -243,10 +250,10 @@ def test_of_a_group_that_was_registered_the_late_part_is_blocked_and_the_others_
 def test_a_record_that_waited_for_quiet_speaks_for_the_late_ones_that_it_saw(
     saw: str, reason: Reason
 ) -> None:
-    group, before = QUIET.of("in/s1/a"), QUIET.seen("in/s1/a", "in/s1/b")
+    group, before = QUIET.of("in/s1/a"), registration(QUIET, QUIET.seen("in/s1/a", "in/s1/b"))
     now = QUIET.seen("in/s1/a", "in/s1/b", "in/s1/c")
     waited = member("in/s1/a", 1, Notes(NOW - 70, saw, NOW - 60))
-    [(_, outcome)] = registered(group, stand_in(group, before.parts, before), now, [waited])
+    [(_, outcome)] = registered(group, before, now, [waited])
     assert outcome.reason is reason
 
 

@@ -1,15 +1,25 @@
 """The settling book: law 2, and conservation (design section 3)."""
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from worker.core.events import BadRecord
 from worker.core.model import Kind, Message, Outcome, Reason, Record, RecordId, S3Object
-from worker.core.settlement import Book, Settled
+from worker.core.settlement import Book, OpenMessage, Receipt, Settled
 
 REGISTERED = Settled(Outcome(Kind.REGISTERED, Reason.ACCEPTED))
 BLOCKED = Settled(Outcome(Kind.BLOCKED, Reason.FAILS_ALONE))
+
+
+def receipts(results: Sequence[Settled | None]) -> list[Receipt]:
+    return [
+        Receipt(settled.outcome.kind, settled.outcome.reason, "", None, b"{}\n")
+        for settled in results
+        if settled
+    ]
 
 
 def message(id_: str = "m1") -> Message:
@@ -28,6 +38,7 @@ class Conservation(RuleBasedStateMachine):
         self.book = Book()
         self.model: dict[int, list[Settled | None]] = {}
         self.ids: dict[int, str] = {}
+        self.awaiting: list[int] = []
         self.closed: list[Settled | None] = []
         self.returned = 0
 
@@ -66,6 +77,10 @@ class Conservation(RuleBasedStateMachine):
             with pytest.raises(ValueError, match="open record"):
                 self.book.close(number)
             return
+        if number in self.awaiting:
+            with pytest.raises(ValueError, match="before its receipts are stored"):
+                self.book.close(number)
+            return
         self.book.close(number)
         self.closed += self.model.pop(number)
 
@@ -74,9 +89,26 @@ class Conservation(RuleBasedStateMachine):
     def it_is_given_up(self, data: st.DataObject) -> None:
         self.give_up(data.draw(st.sampled_from(sorted(self.model))))
 
+    @precondition(lambda self: self.model)
+    @rule(data=st.data())
+    def it_awaits_its_receipts(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(sorted(self.model)))
+        if None not in self.model[number] and not self.book[number].receipts:
+            self.book.await_receipts(number, receipts(self.model[number]), 1.0)
+            self.awaiting.append(number)
+
+    @precondition(lambda self: self.awaiting)
+    @rule(data=st.data())
+    def they_are_stored(self, data: st.DataObject) -> None:
+        number = data.draw(st.sampled_from(self.awaiting))
+        self.book.receipts_stored(number)
+        self.awaiting.remove(number)
+
     def give_up(self, number: int) -> None:
         lost = self.book.give_up(number)
-        assert lost.results == self.model[number]
+        assert lost.results == ([] if lost.receipts else self.model[number])
+        if number in self.awaiting:
+            self.awaiting.remove(number)
         self.returned += len(self.model.pop(number))
 
     @invariant()
@@ -91,6 +123,10 @@ class Conservation(RuleBasedStateMachine):
         assert self.book.returned == self.returned
         assert self.book.outcomes[Kind.REGISTERED] == self.closed.count(REGISTERED)
         assert self.book.outcomes[Kind.BLOCKED] == self.closed.count(BLOCKED)
+        assert self.book.awaiting == sum(len(self.model[number]) for number in self.awaiting)
+        assert [opened.number for opened in self.book.awaiting_receipts()] == self.awaiting
+        assert self.book.busy == len(self.model) - len(self.awaiting)
+        assert self.book.owes == any(None not in results for results in self.model.values())
         assert {self.book.holding(self.ids[number]) for number in self.model} == set(self.model)
 
 
@@ -134,6 +170,24 @@ def test_what_was_found_out_about_a_lost_message_counts_for_nothing() -> None:
     book.give_up(number)
     assert (book.returned, sum(book.outcomes.values()), len(book)) == (3, 0, 0)
     assert book.settle(RecordId(number, 1), REGISTERED) is None
+
+
+def test_of_a_message_that_awaits_its_receipts_all_else_is_let_go() -> None:
+    book = Book()
+    number = book.open(Message("m1", "handle of m1", "a body", 3, {"attempts": "1"}), 1.0).number
+    book.expect(number, records(2))
+    book.settle(RecordId(number, 0), REGISTERED)
+    book.settle(RecordId(number, 1), BLOCKED)
+    owed = receipts(book[number].results)
+    assert (book.oldest(), book.open_characters, book.awaiting_since()) == (book[number], 6, None)
+    book.await_receipts(number, owed, 7.5)
+    assert book[number] == OpenMessage(1, Message("m1", "handle of m1", "", 3, {}), 1.0, (), [], set(), owed)
+    assert (book.oldest(), book.open_characters, book.awaiting_since()) == (None, 0, 7.5)
+    assert book.settle(RecordId(number, 0), BLOCKED) is None, "the first word counts"
+    book.receipts_stored(number)
+    assert (book.awaiting, book.open_records, book.awaiting_since()) == (0, 2, None)
+    book.close(number)
+    assert (book.outcomes[Kind.REGISTERED], book.outcomes[Kind.BLOCKED], book.open_records) == (1, 1, 0)
 
 
 def test_a_message_without_records_counts_as_one() -> None:

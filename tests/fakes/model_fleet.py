@@ -16,7 +16,9 @@ import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
+from tests.fakes.archive import FakeArchive
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.model_processes import SERVERS, Process
 from tests.fakes.model_records import Upload, is_for_darwin, key_of, records_of
@@ -165,8 +167,7 @@ class Fleet:
         self._cells: dict[str, MemoryCell] = {}
         self._gone: list[Worker] = []
         self._born = 0
-        self._over = False
-        self._shown_early = False
+        self._over = self._shown_early = False
 
     @staticmethod
     def _now() -> float:
@@ -215,12 +216,7 @@ class Fleet:
         worker = Worker(f"worker-{self._born}")
         wire = Wire(worker, self.mishaps, lambda: self.kill(worker))
 
-        def sending(messages: Sequence[Outgoing]) -> None:
-            self.look_at_owed(worker, messages)
-
-        def leaving(keys: Mapping[Identity, str], within: float) -> None:
-            self.look_at_leaving(worker, keys, within)
-
+        sending, leaving = partial(self.look_at_owed, worker), partial(self.look_at_leaving, worker)
         queue = WiredQueue(wire, self.queue, "queue", sending)
         worker.handles = queue.handles
         worker.rig = rig = Rig(
@@ -236,6 +232,7 @@ class Fleet:
             twin=self.twin,
             token=worker.name,
             cells=self._cells,
+            archive=self.archive_over(wire),
         )
         for team, account in rig.accounts.items():
             account.darwin = WiredDarwin(wire, rig.darwin[team], team, worker.name, self.under_way, leaving)
@@ -245,6 +242,9 @@ class Fleet:
         worker.task = asyncio.get_running_loop().create_task(rig.flow.run(), context=worker.context())
         self.workers.append(worker)
         return worker
+
+    def archive_over(self, _wire: Wire) -> FakeArchive | None:
+        """Where a worker keeps receipts."""
 
     def stop(self, worker: Worker) -> None:
         """A signal asks it to stop; a frozen one hears it when it thaws."""

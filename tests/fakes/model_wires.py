@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import TypeVar
 
+from tests.fakes.archive import FakeArchive
 from tests.fakes.darwin import FakeDarwin
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.model_processes import SERVERS, Process
@@ -186,6 +187,17 @@ class WiredQueue(FakeQueue):
     async def send(self, messages: Sequence[Outgoing]) -> list[Failure | None]:
         self._sending(messages)
         return await self._wire.call(f"{self._name}.send", lambda: self._far.send(messages))
+
+
+class WiredArchive(FakeArchive):
+    """The Archive port of one process, at the far end *archive*."""
+
+    def __init__(self, wire: Wire, archive: FakeArchive) -> None:
+        super().__init__()
+        self._wire, self._far = wire, archive
+
+    async def put(self, name: str, content: bytes) -> None:
+        await self._wire.call("archive.put", lambda: self._far.put(name, content))
 
 
 class WiredLedger(MemoryLedger):

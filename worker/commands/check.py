@@ -1,8 +1,8 @@
 """``darwin-worker check``: the settings in force, and everything that `run` needs tried for real.
 
 Nothing is received from the queues or sent to them, and nothing is registered; the ledger is opened as `run` opens it,
-which makes its file, and ``--create`` makes its DynamoDB table. What does not depend on each other is tried at once and whatever became of the rest. Every call has
-its deadline in its adapter.
+which makes its file, and ``--create`` makes its DynamoDB table; in the archive an empty object is put. What does not depend
+on each other is tried at once and whatever became of the rest. Every call has its deadline in its adapter.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from worker import logs
 from worker.adapters.aws_session import aws_session
 from worker.adapters.s3 import S3Buckets, open_bucket_client
 from worker.adapters.sqs import SqsQueue, open_queue_client
+from worker.commands.check_archive import look_at_archive
 from worker.commands.check_darwin import look_at_darwin
 from worker.commands.check_ledger import look_at_ledger
 from worker.core.checks import (
@@ -40,7 +41,8 @@ from worker.core.darwin import Storage
 from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.model import Message
 from worker.core.notifications import Watched, judge_events, judge_overlap, judge_removals
-from worker.core.routes import OnRemoved, Route
+from worker.core.receipts import Place
+from worker.core.routes import OnRemoved
 from worker.metrics import Metrics
 from worker.opening import open_queues, redrive_policy
 from worker.routes_file import Wanted, load_routes
@@ -86,6 +88,7 @@ async def look(settings: Settings, wanted: Wanted, *, create: bool = False) -> l
         queues = tasks.create_task(_queues(settings, metrics), name="queues")
         darwin = tasks.create_task(look_at_darwin(settings, wanted, metrics), name="darwin")
         ledger = tasks.create_task(look_at_ledger(settings.ledger, create=create), name="ledger")
+        archive = tasks.create_task(look_at_archive(wanted.archive, metrics), name="archive")
         web_port = tasks.create_task(_web_port(settings.web), name="web port")
     of_queues, queue_arn = queues.result()
     of_darwin, storages = darwin.result()
@@ -93,8 +96,9 @@ async def look(settings: Settings, wanted: Wanted, *, create: bool = False) -> l
         *_timing(settings),
         *of_queues,
         *of_darwin,
-        *await _events(queue_arn, wanted.routes, storages),
+        *await _events(queue_arn, wanted, storages),
         *ledger.result(),
+        *archive.result(),
         web_port.result(),
     ]
 
@@ -165,15 +169,13 @@ async def _dead_letters(settings: Settings, source: Mapping[str, str], metrics: 
 # S3
 
 
-async def _events(
-    queue_arn: str | None, routes: Sequence[Route], storages: Mapping[str, Storage]
-) -> list[Finding]:
+async def _events(queue_arn: str | None, wanted: Wanted, storages: Mapping[str, Storage]) -> list[Finding]:
     """The buckets' notifications against the routes. `run` does not read them, so what cannot be read is a note."""
     if queue_arn is None:
         return [note("events", "not tried: the queue must be reached first")]
     found: list[Finding] = []
     watched: list[Watched] = []
-    for route in routes:
+    for route in wanted.routes:
         storage = storages.get(route.name)
         bucket = route.bucket or (storage.bucket if storage else "")
         if bucket:
@@ -187,7 +189,8 @@ async def _events(
         async with open_bucket_client(aws_session()) as client, asyncio.TaskGroup() as tasks:
             trying = [
                 tasks.create_task(
-                    _events_of(S3Buckets(client), bucket, watched, storages, queue_arn), name=bucket
+                    _events_of(S3Buckets(client), bucket, watched, storages, wanted.archive, queue_arn),
+                    name=bucket,
                 )
                 for bucket in dict.fromkeys(one.bucket for one in watched)
             ]
@@ -201,6 +204,7 @@ async def _events_of(
     bucket: str,
     watched: Sequence[Watched],
     storages: Mapping[str, Storage],
+    archive: Place | None,
     queue_arn: str,
 ) -> list[Finding]:
     try:
@@ -223,6 +227,11 @@ async def _events_of(
             finding
             for prefix in written
             for finding in judge_overlap(bucket, prefix, notifications, queue_arn)
+        ),
+        *(
+            judge_overlap(bucket, archive.prefix, notifications, queue_arn, "what the archive keeps")
+            if archive is not None and archive.bucket == bucket
+            else []
         ),
     ]
 

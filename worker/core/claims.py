@@ -6,7 +6,17 @@ from typing import assert_never
 
 from worker.core.darwin import HeldItem
 from worker.core.grouping import has_keys, same_keys
-from worker.core.model import Identity, Item, Kind, OnExisting, OnOverwrite, Outcome, Reason, S3Object
+from worker.core.model import (
+    Identity,
+    Item,
+    Kind,
+    OnExisting,
+    OnOverwrite,
+    Outcome,
+    Reason,
+    Registration,
+    S3Object,
+)
 from worker.core.naming import normalise_path
 
 CLOCK_SKEW = 120.0
@@ -80,26 +90,33 @@ def decide(held: Entry | None, claim: Claim, token: str, now: float) -> Granted 
     return Granted(since=held.since, lapsed=None if held.token == token else held)
 
 
+def forgettable(held: Entry | None, seen: Entry) -> bool:
+    """Whether an operator may remove *held*: it is still the entry that was *seen*, and nobody's live claim."""
+    if held is None or (held.at, held.token, held.object) != (seen.at, seen.token, seen.object):
+        return False
+    return held.registered or held.expires_in <= 0
+
+
 def known(entry: Entry, item: Item) -> Outcome | Item:
     """What becomes of an item whose place the ledger has as registered; an item where a new version gets a name of its own."""
-    wanted = item.object
+    wanted, before = item.object, Registration(item.identity, entry.object, entry.at)
     if entry.object.same_as(wanted):
-        return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER)
+        return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, before=before)
     if entry.object.same_place(wanted):
         if item.grouped and not same_keys(entry.object, wanted):
-            return _of_other_parts(entry.object, wanted)
+            return _of_other_parts(before, wanted)
         return _overwritten(item)
     holder = f"s3://{entry.object.bucket}/{entry.object.key}"
     text = f"Darwin's item of this path and name was registered for another object: {holder}"
     return Outcome(Kind.BLOCKED, Reason.NAME_COLLISION, text)
 
 
-def _of_other_parts(registered: S3Object, wanted: S3Object) -> Outcome:
+def _of_other_parts(before: Registration, wanted: S3Object) -> Outcome:
     """A group was registered while this listing of it was on its way. Its record answers for all parts in it."""
-    if has_keys(registered, wanted):
-        return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER)
+    if has_keys(before.object, wanted):
+        return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, before=before)
     text = (
-        f"The item of the group was registered with {registered.size} objects, and some of {wanted.size} that were there soon "
+        f"The item of the group was registered with {before.object.size} objects, and some of {wanted.size} that were there soon "
         "after are not in it; Darwin keeps the item it has"
     )
     return Outcome(Kind.BLOCKED, Reason.LATE_PART, text)

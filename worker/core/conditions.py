@@ -4,7 +4,7 @@ Readiness is a pure function of this: not ready while any condition but a paused
 do with it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -35,6 +35,10 @@ class Name(StrEnum):
     S3_UNREACHABLE = (
         "s3_unreachable",
         "Check the network to S3 and that the worker's AWS role may do what the condition names in this bucket.",
+    )
+    ARCHIVE_UNREACHABLE = (
+        "archive_unreachable",
+        "Check the network to S3, and that the worker's AWS role may put objects into the archive; nothing is lost.",
     )
     LEDGER_UNREACHABLE = (
         "ledger_unreachable",
@@ -79,6 +83,27 @@ class Condition:
             "why": self.why,
             "advice": self.name.advice,
         }
+
+
+class State(StrEnum):
+    """What the worker does, in one word: WAITING when a condition bars it, IDLE when it has no record in hand."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    IDLE = "idle"
+    WAITING = "waiting"
+    STOPPING = "stopping"
+
+
+def state(conditions: Collection[Condition], open_records: int) -> State:
+    names = {condition.name for condition in conditions}
+    if Name.STOPPING in names:
+        return State.STOPPING
+    if Name.STARTING in names:
+        return State.STARTING
+    if not ready(conditions):
+        return State.WAITING
+    return State.RUNNING if open_records else State.IDLE
 
 
 def ready(conditions: Iterable[Condition]) -> bool:

@@ -12,7 +12,7 @@ from worker.core.forms import FLAT_SLOT, slots_of_layout
 from worker.core.model import ItemType, Mode, OnOverwrite, S3Object
 from worker.core.naming import normalise_path, under
 from worker.core.routes import Completeness, OnRemoved, Route
-from worker.core.routing import Routes, Storages
+from worker.core.routing import Routes
 from worker.core.rules import Rule
 from worker.core.templates import Chooser, Template
 
@@ -22,7 +22,7 @@ def problems(routes: Routes) -> list[str]:
     return [
         *_same_names(routes.every_route),
         *(f"Route {rule.route.name!r}: {why}" for rule in routes.every_rule for why in _impossible(rule)),
-        *(problem for route in routes.every_route for problem in _wrong_place(route, routes.storages)),
+        *(problem for route in routes.every_route for problem in _wrong_place(route, routes)),
         *_never_reached(routes.rules),
         *_parts_taken_by_event(routes.rules),
     ]
@@ -128,7 +128,8 @@ def _impossible_frames(rule: Rule) -> Iterator[str]:
 # -- a route and Darwin's storages ------------------------------------------------------------------------------------------
 
 
-def _wrong_place(route: Route, storages: Storages) -> Iterator[str]:
+def _wrong_place(route: Route, routes: Routes) -> Iterator[str]:
+    storages, archive = routes.storages, routes.archive
     own = storages.get((route.lane.team, route.lane.storage))
     if own is not None and route.bucket not in (None, own.bucket):
         yield (
@@ -145,6 +146,12 @@ def _wrong_place(route: Route, storages: Storages) -> Iterator[str]:
                 f"makes for storage {slug!r} (prefix {storage.prefix!r}): what it wrote would be registered again, "
                 "without end. Watch another prefix, or change the storage's."
             )
+    if archive is not None and archive.meets(bucket, route.prefix):
+        yield (
+            f"Route {route.name!r} watches prefix {route.prefix!r} of bucket {bucket!r}, and the archive keeps its receipts "
+            f"there ({archive}): each of its objects would make a message, and the messages objects, without end. Watch a "
+            "prefix beside it, or set WORKER_ARCHIVE__URL to a bucket or a prefix that no route watches."
+        )
 
 
 def _wrong_mode(route: Route, storage: Storage) -> Iterator[str]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from worker.core.forms import blocked, slot_name
-from worker.core.model import Kind, Later, Notes, Outcome, Reason, RecordId, S3Object
+from worker.core.model import Kind, Later, Notes, Outcome, Reason, RecordId, Registration, S3Object
 from worker.core.objects import Listed
 from worker.core.routes import Completeness, Group
 from worker.core.rules import Rule
@@ -268,12 +268,12 @@ def _goes_on(one: Member, members: Sequence[Member], later: Later | Outcome) -> 
 
 
 def registered(
-    group: GroupOf, held: S3Object, seen: Seen, members: Sequence[Member]
+    group: GroupOf, before: Registration, seen: Seen, members: Sequence[Member]
 ) -> list[tuple[Member, Outcome]]:
-    """What becomes of the records of a group that was registered as *held*. One that waited for quiet speaks for all that
+    """What becomes of the records of a group that was registered *before*. One that waited for quiet speaks for all that
     it saw: the records of the others are gone.
     """
-    there, name = _keys(seen), _name(group)
+    there, name, held = _keys(seen), _name(group), before.object
     late = f"The item of the group was registered before with {held.size} objects, and without this one; Darwin keeps it."
     others_late = (
         f"The item of the group was registered before with {held.size} objects, and some of {len(there)} that are there now "
@@ -289,7 +289,7 @@ def registered(
         saw = member.notes.fingerprint if member.notes else ""
         if more and saw and saw != _fingerprint_of(held):
             return Outcome(Kind.BLOCKED, Reason.LATE_PART, others_late, name)
-        return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, "", name)
+        return Outcome(Kind.DUPLICATE, Reason.IN_LEDGER, "", name, before)
 
     return [(member, outcome(member)) for member in members]
 

@@ -200,6 +200,7 @@ class Reason(StrEnum):
     FOLDER_MARKER = "folder_marker"
     EMPTY_OBJECT = "empty_object"
     DARWIN_ARTEFACT = "darwin_artefact"
+    RECEIPT = "receipt"
     NO_ROUTE = "no_route"
     NO_DATASET = "no_dataset"
     NO_VALUE = "no_value"
@@ -239,16 +240,25 @@ class Reason(StrEnum):
     UNREADABLE_RECORD = "unreadable_record"
 
 
+class Registration(NamedTuple):
+    """An item that the ledger has as registered: with which object, and since when (Unix seconds)."""
+
+    identity: Identity
+    object: S3Object
+    at: float
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of one record, and why. *detail* is for people: it may hold Darwin's own words. *route* where one
-    matched and yet no item came of it.
+    matched and yet no item came of it. *before*: of a duplicate, what was registered before.
     """
 
     kind: Kind
     reason: Reason
     detail: str = ""
     route: str = ""
+    before: Registration | None = None
 
 
 @dataclass(frozen=True, slots=True)

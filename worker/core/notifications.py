@@ -102,13 +102,15 @@ def judge_removals(watched: Watched, notifications: Notifications, queue: str) -
     return [note("events", f"{watched}: events of removed objects {what}")]
 
 
-def judge_overlap(bucket: str, written: str, notifications: Notifications, queue: str) -> list[Finding]:
-    """A note when the queue is told of what Darwin itself writes below the prefix *written*."""
+def judge_overlap(
+    bucket: str, written: str, notifications: Notifications, queue: str, what: str = "what Darwin writes"
+) -> list[Finding]:
+    """A note when the queue is told of *what* is written below the prefix *written*, and is not to be registered."""
     prefix = _folder(written)
     if not prefix or not any(sent.target == queue and sent.touches(prefix) for sent in notifications.queues):
         return []
     text = (
-        f"the bucket {bucket} tells the queue also of what Darwin writes below {prefix}: it is ignored, but costs "
+        f"the bucket {bucket} tells the queue also of {what} below {prefix}: it is ignored, but costs "
         "receives. Narrow the notification's prefix to what is to be registered"
     )
     return [note("events", text)]

@@ -1,8 +1,8 @@
 """What a message owes when its records have their outcomes, and what is told of each."""
 
-from worker.core.deadletters import dead_letter, postponed
+from worker.core.deadletters import dead_letter, postponed, read_history
 from worker.core.events import BadRecord
-from worker.core.model import Kind, Record
+from worker.core.model import Kind, Message, Record
 from worker.core.queueing import Outgoing
 from worker.core.settlement import OpenMessage, Settled
 
@@ -33,6 +33,15 @@ def copies(opened: OpenMessage) -> list[tuple[int, Outgoing]]:
         for position, settled in _unstored(opened)
         if settled.outcome.kind is Kind.POSTPONED
     ]
+
+
+def age_of(message: Message, record: Record | BadRecord | None, now: float) -> float | None:
+    """Seconds from S3's event to the outcome that its record has *now*; None where the event tells no time, and where the
+    message was delivered before, for then the age is that of a fault.
+    """
+    if not isinstance(record, Record) or record.time is None or message.receive_count > 1:
+        return None
+    return None if read_history(message).attempts else max(0.0, now - record.time)
 
 
 def _unstored(opened: OpenMessage) -> list[tuple[int, Settled]]:

@@ -14,6 +14,7 @@ from worker.core.grouping import GroupOf, Part, Seen
 from worker.core.model import Item, Kind, Lane, Later, Outcome, Reason, Record, S3Object
 from worker.core.naming import why_no_key
 from worker.core.objects import Listed
+from worker.core.receipts import Place
 from worker.core.routes import Fallback, OnRemoved, Route
 from worker.core.rules import Found, Index, Rule
 from worker.core.shares import LONGEST_DELAY
@@ -53,8 +54,8 @@ Pending = Draft | PartOf | Removal
 
 
 class Routes:
-    """The routes in their order, what comes after them, and the storages. Until Darwin has told its storages, routes can
-    only be looked at, not decide.
+    """The routes in their order, what comes after them, the storages, and where receipts are kept, if they are. Until Darwin
+    has told its storages, routes can only be looked at, not decide.
 
     A *fallback* that is a route takes whatever no other route matched, so its bucket, prefix and patterns do not choose.
     Raises :class:`~worker.core.rules.FieldError` for what cannot be used of a route. What else is wrong,
@@ -62,10 +63,15 @@ class Routes:
     """
 
     def __init__(
-        self, routes: tuple[Route, ...], fallback: Route | Fallback, storages: Storages | None = None
+        self,
+        routes: tuple[Route, ...],
+        fallback: Route | Fallback,
+        storages: Storages | None = None,
+        archive: Place | None = None,
     ) -> None:
         self.routes = routes
         self.fallback = fallback
+        self.archive = archive
         self.storages = dict(storages or {})
         self.rules = [Rule(route) for route in routes]
         self.last = Rule(fallback) if isinstance(fallback, Route) else None
@@ -97,6 +103,8 @@ class Routes:
     def decide(self, record: Record) -> Item | Outcome | Later | Pending:
         """What becomes of a record, as far as it tells by itself. Looks at nothing but its arguments; never raises."""
         held, family = record.object, record.event.partition(":")[0]
+        if self._is_receipt(held.bucket, held.key):
+            return _ignored(Reason.RECEIPT, "The object lies where the archive keeps its receipts.")
         if family in ("ObjectRemoved", "LifecycleExpiration"):
             return self._removed(record)
         if family != "ObjectCreated":
@@ -179,6 +187,9 @@ class Routes:
         # Without a storage on the bucket nothing is registered from it.
         return prefixes is not None and is_artefact(key, prefixes)
 
+    def _is_receipt(self, bucket: str, key: str) -> bool:
+        return self.archive is not None and self.archive.holds(bucket, key)
+
     def _is_sidecar(self, rule: Rule, held: S3Object) -> bool:
         lane = rule.route.lane
         storage = self.storages.get((lane.team, lane.storage))
@@ -206,6 +217,7 @@ class Routes:
                 each.size == 0
                 or each.key.endswith(("/", "_$folder$"))
                 or self._is_artefact(group.bucket, each.key)
+                or self._is_receipt(group.bucket, each.key)
             ):
                 continue
             files[each.key] = each

@@ -23,7 +23,7 @@ from worker.core.grouping import (
 )
 from worker.core.judging import Ready, identity_of, judge
 from worker.core.manifests import MAX_BYTES
-from worker.core.model import Identity, Item, Later, Notes, Outcome, Reason, S3Object
+from worker.core.model import Identity, Item, Later, Notes, Outcome, Reason, Registration
 from worker.core.routing import Draft, PartOf, Routes
 from worker.core.rules import Rule
 from worker.core.sidecars import (
@@ -84,7 +84,9 @@ class Assembly:
             seen, content = await self._look(part.group)
             found = judge(part, seen, content, members, self._now())
             before = await self._registered(part, seen, found, members)
-            if before is not None and not (isinstance(found, Ready) and has_keys(before, found.stand_in)):
+            if before is not None and not (
+                isinstance(found, Ready) and has_keys(before.object, found.stand_in)
+            ):
                 return list(registered(part.group, before, seen, members))
             if isinstance(found, Verdicts):
                 return _decisions(part.group, found.one, found.later, found.others, Reason.GROUP_INCOMPLETE)
@@ -140,7 +142,7 @@ class Assembly:
 
     async def _registered(
         self, part: PartOf, seen: Seen, found: Verdicts | Ready | None, members: Sequence[Member]
-    ) -> S3Object | None:
+    ) -> Registration | None:
         """What the ledger has as registered for the group: it was complete once, and a part that is not in its item came
         late. What an operator sent again is not judged by the ledger alone.
         """
@@ -150,7 +152,7 @@ class Assembly:
         entry = await self._entry_of(identity)
         if entry is None or not entry.registered or not entry.object.same_place(part.group.place):
             return None
-        return entry.object
+        return Registration(identity, entry.object, entry.at)
 
     async def _file(self, group: GroupOf, part: Part, notes: Notes | None) -> FileDraft:
         """One object of a complete group, with its sidecars."""

@@ -11,6 +11,7 @@ from worker.core.conditions import Name
 from worker.core.leases import Leases
 from worker.core.routing import Routes
 from worker.pipeline.accounts import Account
+from worker.pipeline.archiving import Archiving
 from worker.pipeline.asking import Asking
 from worker.pipeline.assembling import Assembling
 from worker.pipeline.channel import IDLE_WAIT, Channel
@@ -19,7 +20,7 @@ from worker.pipeline.intake import POLLERS, Intake
 from worker.pipeline.lanes import Lanes
 from worker.pipeline.leasing import Leasing
 from worker.pipeline.placing import Placing
-from worker.pipeline.ports import Ledger, Objects, Queue
+from worker.pipeline.ports import Archive, Ledger, Objects, Queue
 from worker.pipeline.probing import Probing
 from worker.pipeline.registering import Registering
 from worker.pipeline.settling import Settling
@@ -29,7 +30,7 @@ from worker.pipeline.waiting import WaitingRoom
 
 class Flow:
     """From a queue to Darwin. Times in seconds; *suspect_from* is a receive count, *items_per_second* what one team's
-    quota can carry at most. *objects* may be None where no route asks S3.
+    quota can carry at most. *objects* may be None where no route asks S3, *archive* where no receipts are kept.
     """
 
     def __init__(
@@ -47,13 +48,15 @@ class Flow:
         request_timeout: float,
         items_per_second: float,
         suspect_from: int,
+        archive: Archive | None = None,
     ) -> None:
         self._context = context
         leases = Leases(visibility)
         inbox: Channel[int] = Channel(context.open_records + POLLERS)
         waiting = WaitingRoom()
         asking = Asking(accounts)
-        self.settling = Settling(context, queue, dead_letters, leases, waiting)
+        self.settling = Settling(context, queue, dead_letters, leases, waiting, archived=archive is not None)
+        self._archiving = None if archive is None else Archiving(context, archive, self.settling)
         self._leasing = Leasing(context, queue, leases, self.settling)
         registering = Registering(context, ledger, asking, self.settling, waiting, timeout=request_timeout)
         self._probings = [Probing(context, account, registering) for account in accounts.values()]
@@ -88,6 +91,8 @@ class Flow:
         try:
             async with asyncio.timeout(None) as deadline, asyncio.TaskGroup() as tasks:
                 tasks.create_task(self.settling.run(), name="settling")
+                archiving = self._archiving
+                written = archiving and tasks.create_task(archiving.run(), name="archiving")
                 beside = [tasks.create_task(self._set(deadline), name="deadline")]
                 beside += [tasks.create_task(probing.run(), name="probing") for probing in self._probings]
                 async with asyncio.TaskGroup() as sending:
@@ -96,6 +101,9 @@ class Flow:
                     sending.create_task(self._lanes.run(), name="lanes")
                 for task in beside:
                     task.cancel()
+                if archiving and written:
+                    archiving.end()
+                    await written
                 self.settling.end()
         except TimeoutError:
             # What is open is given back; an answer that was not waited for lets its claims lapse.

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from worker.core.backoff import backoff
 from worker.core.conditions import Name
 from worker.core.errors import OutsideError
+from worker.core.receipts import occupied
 from worker.logs import Event, log
 from worker.pipeline.channel import IDLE_WAIT, Bell, Channel
 from worker.pipeline.context import Context
@@ -112,7 +113,8 @@ class Intake:
     def _room(self, poller: int) -> int:
         """How many messages this poller may ask for: none while others do enough, or nothing can be sent."""
         book = self._settling.book
-        room = self._context.open_records - book.open_records - self._asked
+        limit = self._context.open_records
+        room = limit - occupied(book.open_records, book.awaiting, limit) - self._asked
         if room < 1 or book.open_characters >= MOST_CHARACTERS:
             return 0
         if (poller > 0 and not self._flowing) or self._suspects or not self._may_receive():
@@ -162,7 +164,7 @@ class Intake:
             if not self._context.stop.asked:
                 self._sorting.put([suspect])
             await self._until_gone(suspect, part)
-            if suspect in self._settling.book:
+            if suspect in self._settling.book and not self._settling.book.awaits_receipts(suspect):
                 self._stuck = max(self._stuck, suspect)
             del self._suspects[suspect]
             self._flow.ring()
@@ -171,10 +173,10 @@ class Intake:
     async def _until_alone(self, part: str) -> None:
         """Until nothing is in hand but suspects, and what does not move."""
         loop = asyncio.get_running_loop()
-        fewest, until = len(self._settling.book), loop.time() + PATIENCE
+        fewest, until = self._settling.book.busy, loop.time() + PATIENCE
         while not self._context.stop.asked and (self._asked or self._others()):
-            if len(self._settling.book) < fewest:
-                fewest, until = len(self._settling.book), loop.time() + PATIENCE
+            if self._settling.book.busy < fewest:
+                fewest, until = self._settling.book.busy, loop.time() + PATIENCE
             elif loop.time() >= until:
                 self._stuck = max(self._settling.book.numbers(), default=0)
                 return
@@ -182,9 +184,14 @@ class Intake:
             await self._settling.freed.wait(LOOK_EVERY)
 
     def _others(self) -> bool:
-        """Whether anything is in hand that is no suspect and may soon be done with."""
-        newest_first = reversed(self._settling.book.numbers())
-        return any(number > self._stuck and number not in self._suspects for number in newest_first)
+        """Whether anything is in hand that is no suspect and may soon be done with. What awaits only its receipts is out of
+        harm's way.
+        """
+        book = self._settling.book
+        return any(
+            number > self._stuck and number not in self._suspects and not book.awaits_receipts(number)
+            for number in reversed(book.numbers())
+        )
 
     async def _let_outlast_the_others(self, suspect: int) -> None:
         """Should it crash the process, the other suspects in hand come back before it, and are done with by then."""
@@ -196,9 +203,10 @@ class Intake:
             return  # the lease is as long as it was: leasing sees to it, and tells what stands in its way
 
     async def _until_gone(self, number: int, part: str) -> None:
-        until = asyncio.get_running_loop().time() + ALONE
+        book, until = self._settling.book, asyncio.get_running_loop().time() + ALONE
         while (
-            number in self._settling.book
+            number in book
+            and not book.awaits_receipts(number)
             and not self._context.stop.asked
             and asyncio.get_running_loop().time() < until
         ):

@@ -64,6 +64,16 @@ class Objects(Protocol):
         ...
 
 
+class Archive(Protocol):
+    """Where receipts are kept: what lies below one prefix of one bucket."""
+
+    async def put(self, name: str, content: bytes) -> None:
+        """Store an object of this *name* below the archive's prefix. Once this returns it is there, whole; when this raises
+        it may be there all the same, or come to be there later.
+        """
+        ...
+
+
 class Ledger(Protocol):
     """The store of claims. One call is one trip, whatever the number of identities; each identity is atomic."""
 
@@ -79,6 +89,12 @@ class Ledger(Protocol):
 
     async def release(self, identities: Sequence[Identity], token: str) -> None:
         """Forget the claims that *token* still holds; no others, and nothing registered."""
+        ...
+
+    async def forget(self, identity: Identity, seen: Entry) -> bool:
+        """An operator's: remove what stands under *identity*, be it registered, where it is still the entry that was *seen*
+        and is no live claim. Whether nothing stands there now.
+        """
         ...
 
 

@@ -13,19 +13,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from worker.core.backlog import Fitness, OpenItem
 from worker.core.backoff import backoff
 from worker.core.conditions import Name
-from worker.core.deadletters import read_history
 from worker.core.errors import OutsideError
 from worker.core.events import BadRecord
 from worker.core.identities import Identities
 from worker.core.leases import Leases
 from worker.core.model import Later, Message, Outcome, Record, RecordId
-from worker.core.owing import copies, letters, line_of
+from worker.core.owing import copies, letters
 from worker.core.queueing import Failure, Outgoing
+from worker.core.receipts import third
 from worker.core.settlement import Book, OpenMessage, Settled
 from worker.logs import Event, log
 from worker.pipeline.channel import IDLE_WAIT, Bell, Channel, Closed
 from worker.pipeline.context import Context
 from worker.pipeline.ports import Queue
+from worker.pipeline.telling import receipts, tell
 from worker.pipeline.waiting import WaitingRoom
 
 PART = "settling"
@@ -51,7 +52,9 @@ STOPPING = 1.0
 
 
 class Settling:
-    """Holds the settling book. *freed* rings when a message leaves it."""
+    """Holds the settling book. *freed* rings when a message leaves it, or awaits only its receipts. *archived*: it has to
+    await them, and somebody writes them.
+    """
 
     def __init__(
         self,
@@ -60,6 +63,8 @@ class Settling:
         dead_letters: Queue,
         leases: Leases,
         waiting: WaitingRoom,
+        *,
+        archived: bool = False,
     ) -> None:
         self._context = context
         self.book = Book()
@@ -69,11 +74,15 @@ class Settling:
         self._leases = leases
         self._waiting = waiting
         self._identities = Identities()
-        self._complete: Channel[int] = Channel(context.open_records * 2)
+        self._archived = archived
+        # A message may be in it twice: its verdict falls, and its hold ends.
+        most = context.open_records + third(context.open_records)
+        self._complete: Channel[int] = Channel(2 * most)
         self._failed: list[tuple[float, int]] = []
         self._failures: dict[int, int] = {}
         self._hold_over: set[int] = set()
         context.metrics.records_open.set_function(lambda: self.book.open_records)
+        context.metrics.records_awaiting_receipt.set_function(lambda: self.book.awaiting)
 
     # What the other parts say and ask
 
@@ -146,7 +155,7 @@ class Settling:
         self._leases.drop(number)
         self._forget_failures(number)
         self._hold_over.discard(number)
-        self._context.metrics.records_returned.labels(why=why).inc(len(opened.results))
+        self._context.metrics.records_returned.labels(why=why).inc(opened.size)
         self.freed.ring()
         return opened
 
@@ -227,7 +236,8 @@ class Settling:
         owing = self._ours([opened.number for opened in owing])
         owing = await self._store(part, owing, self._queue, copies, Name.SQS_UNREACHABLE)
         self._context.heartbeats.beat(part)
-        await self._delete(self._ours([opened.number for opened in owing]))
+        owing = self._ours([opened.number for opened in owing])
+        await self._delete(self._without_receipts(owing) if self._archived else owing)
 
     def _ours(self, numbers: list[int]) -> list[OpenMessage]:
         """Those whose verdict may be carried out: in the book, and the lease has not run out. One that ran out is
@@ -318,33 +328,43 @@ class Settling:
         closed = self.book.close(number)
         self._leases.drop(number)
         self._forget_failures(number)
-        first = closed.message.receive_count == 1 and not read_history(closed.message).attempts
-        for record, settled in zip(closed.records or (None,), closed.results, strict=True):
-            if settled is not None:
-                self._count(record if isinstance(record, Record) and first else None, settled)
-        self._context.metrics.deletes.inc()
-        self._context.metrics.receive_count.observe(closed.message.receive_count)
-        log.info(
-            Event.MESSAGE_SETTLED,
-            message=closed.message.id,
-            receive_count=closed.message.receive_count,
-            records=[
-                line_of(r, s) for r, s in zip(closed.records or (None,), closed.results, strict=True) if s
-            ],
-        )
+        tell(self._context, closed)
         self.freed.ring()
 
-    def _count(self, record: Record | None, settled: Settled) -> None:
-        outcome, item = settled.outcome, settled.item
-        lane = "" if item is None else item.label or item.lane.dataset
-        self._context.metrics.records.labels(
-            outcome=outcome.kind.value, reason=outcome.reason.value, lane=lane
-        ).inc()
-        if outcome.kind.owes_dead_letter:
-            self._context.metrics.dead_letters.labels(reason=outcome.reason.value).inc()
-        if record is not None and record.time is not None:
-            age = max(0.0, self._context.now() - record.time)
-            self._context.metrics.record_age.labels(outcome=outcome.kind.value).observe(age)
+    # The receipts, where an archive keeps them
+
+    def _without_receipts(self, messages: list[OpenMessage]) -> list[OpenMessage]:
+        """Those that owe no receipt, or none any more. The others await theirs from now on."""
+        now = asyncio.get_running_loop().time()
+        for opened in messages:
+            if opened.receipts:
+                continue
+            owed = receipts(self._context, opened)
+            if any(receipt.owed for receipt in owed):
+                self.book.await_receipts(opened.number, owed, now)
+                self._forget_failures(opened.number)
+        self.freed.ring()
+        return [opened for opened in messages if not self.book.awaits_receipts(opened.number)]
+
+    def awaiting_receipts(self, most: int) -> list[OpenMessage]:
+        """Of the messages that await only their receipts those that are ours, the ones that have waited longest: of *most*
+        records in all, or a few more, for a message is not parted.
+        """
+        now, records, found = asyncio.get_running_loop().time(), 0, list[OpenMessage]()
+        for opened in self.book.awaiting_receipts():
+            if records >= most:
+                break
+            if self._leases.outlasts(opened.number, now):
+                found.append(opened)
+                records += opened.size
+        return found
+
+    def receipts_stored(self, messages: list[OpenMessage]) -> None:
+        """They may be deleted, those that are ours still."""
+        numbers = [opened.number for opened in messages if self.book.awaits_receipts(opened.number)]
+        for number in numbers:
+            self.book.receipts_stored(number)
+        self._complete.put(numbers)
 
     async def give_back(self, numbers: list[int]) -> None:
         """Show the messages to others at once. Those that SQS does not take back come back when their lease ends."""

@@ -1,0 +1,50 @@
+"""What metrics, the page and the log are told of a message whose verdict is carried out."""
+
+from worker.core.model import Kind, Reason
+from worker.core.owing import age_of, line_of
+from worker.core.receipts import receipts_of, told
+from worker.core.settlement import OpenMessage, Receipt
+from worker.logs import Event, log, redact
+from worker.pipeline.context import Context
+
+
+def tell(context: Context, closed: OpenMessage) -> None:
+    """The message is deleted: its outcomes count."""
+    now = context.now()
+    lines = list[dict[str, object]]()
+    for record, settled in zip(closed.records or (None,), closed.results or (None,), strict=True):
+        if settled is not None:
+            kind, reason = settled.outcome.kind, settled.outcome.reason
+            _count(context, kind, reason, settled.lane, age_of(closed.message, record, now))
+            lines.append(line_of(record, settled))
+            if kind.owes_dead_letter:
+                context.recent.dead_letter(record, settled, now)
+    for receipt in closed.receipts:
+        _count(context, receipt.kind, receipt.reason, receipt.lane, receipt.age)
+        lines.append(told(receipt))
+    context.metrics.deletes.inc()
+    context.metrics.receive_count.observe(closed.message.receive_count)
+    log.info(
+        Event.MESSAGE_SETTLED,
+        message=closed.message.id,
+        receive_count=closed.message.receive_count,
+        records=lines,
+    )
+
+
+def receipts(context: Context, opened: OpenMessage) -> tuple[Receipt, ...]:
+    """Of a message that owes nothing but these. What is let go with them is told now."""
+    now = context.now()
+    for record, settled in zip(opened.records or (None,), opened.results, strict=True):
+        if settled is not None and settled.outcome.kind.owes_dead_letter:
+            context.recent.dead_letter(record, settled, now)
+    return receipts_of(opened, now, context.token, redact)
+
+
+def _count(context: Context, kind: Kind, reason: Reason, lane: str, age: float | None) -> None:
+    metrics = context.metrics
+    metrics.records.labels(outcome=kind.value, reason=reason.value, lane=lane).inc()
+    if kind.owes_dead_letter:
+        metrics.dead_letters.labels(reason=reason.value).inc()
+    if age is not None:
+        metrics.record_age.labels(outcome=kind.value).observe(age)
