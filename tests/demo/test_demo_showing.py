@@ -5,12 +5,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 from rich.console import Console, RenderableType
 
+from worker.core.printing import printable
 from worker.demo.books import Books, Held, Letter, Told
 from worker.demo.samples import Place
 from worker.demo.showing import (
     letters_table,
     outcomes_table,
-    printable,
     record_line,
     shorten,
     trouble_line,

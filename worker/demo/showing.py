@@ -11,6 +11,7 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
+from worker.core.printing import printable
 from worker.demo.books import Books, Told
 from worker.demo.samples import Place
 from worker.demo.stage import AWS_SETTINGS, HOST, REGION, Cloud, LogLine
@@ -30,10 +31,6 @@ _LONGEST_OUTCOME = max(map(len, _OUTCOMES))
 _UNKNOWN = ("?", "yellow")
 _WIDEST_KEY = 48
 _ELLIPSIS, _ARROW, _GAP = "…", " → ", "   "
-
-
-def printable(text: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def shorten(text: str, cells: int) -> str:
@@ -90,6 +87,7 @@ def introduction(cloud: Cloud, twin_url: str, port: int) -> Text:
             ("bucket", f"{cloud.bucket}: each new object is told to the queue {cloud.bucket}-events"),
             ("dead letters", f"the queue {cloud.bucket}-dead-letters"),
             ("Darwin", f"a stand-in; see what it holds at {twin_url}/"),
+            ("the page", f"{pages}/ shows the worker at its work"),
             ("worker", f"darwin-worker run; see {pages}/metrics and {pages}/readyz"),
         ),
     )
