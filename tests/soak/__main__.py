@@ -2,7 +2,8 @@
 """``python -m tests.soak``: a million records over the wire through one worker, with faults, and its memory watched.
 
 The worker is the real process with a SQLite ledger; SQS and Darwin are :mod:`tests.soak.stub`. What it took is written to
-``tests/soak/results/``: ``worker.log``, ``samples.csv``, ``memory.svg`` and ``summary.txt``.
+``tests/soak/results/``: ``worker.log``, ``samples.csv``, ``memory.svg`` and ``summary.txt``. With ``--backfill`` it is
+:mod:`tests.soak.backfill`.
 """
 
 import argparse
@@ -15,15 +16,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from tests.plot import Curve, svg
-from tests.soak.darwin_stub import DATASET, STORAGE, TEAM
-from tests.system.processes import HOST, ask, free_port
+from tests.soak import backfill
+from tests.soak.processes import running_stub, running_worker
+from tests.system.processes import ask
 
 RESULTS = Path(__file__).parent / "results"
 MEBIBYTE = 2**20
@@ -47,62 +48,6 @@ class Sample:
     rss: int
     open: int
     cpu: float
-
-
-@contextmanager
-def _stub(records: int, seed: int, faults: float) -> Iterator[tuple[str, subprocess.Popen[str]]]:
-    command = [sys.executable, "-m", "tests.soak.stub"]
-    command += ["--records", str(records), "--seed", str(seed), "--faults", str(faults)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stub:  # noqa: S603 - our own program
-        try:
-            assert stub.stdout is not None
-            yield f"http://{HOST}:{stub.stdout.readline().split()[-1]}", stub
-        finally:
-            stub.terminate()
-
-
-@contextmanager
-def _worker(url: str, folder: Path, log_file: Path) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    own = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("AWS_", "DARWIN_", "WORKER_"))
-    }
-    port = free_port()
-    environ = own | {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_ACCESS_KEY_ID": "000000000000",
-        "AWS_SECRET_ACCESS_KEY": "secret",
-        "AWS_REGION": "us-east-1",
-        "DARWIN_API_KEY": "key",
-        "DARWIN_TEAM": TEAM,
-        "DARWIN_BASE_URL": url,
-        "WORKER_DARWIN__DATASET": DATASET,
-        "WORKER_DARWIN__STORAGE": STORAGE,
-        "WORKER_DARWIN__PREFIX": "in",
-        "WORKER_DARWIN__REQUEST_TIMEOUT_SECONDS": "5",
-        "WORKER_QUEUE__URL": f"{url}/000000000000/events",
-        "WORKER_QUEUE__WAIT_SECONDS": "1",
-        "WORKER_QUEUE__VISIBILITY_SECONDS": "30",
-        "WORKER_QUOTA__REQUESTS_PER_MINUTE": "600000",
-        "WORKER_QUOTA__GENERAL_REQUESTS_PER_MINUTE": "600000",
-        "WORKER_LEDGER__URL": f"sqlite://{folder}/ledger.sqlite3",
-        "WORKER_WEB__HOST": HOST,
-        "WORKER_WEB__PORT": str(port),
-        "WORKER_LOG__LEVEL": "error",
-        "WORKER_LOG__FORMAT": "json",
-        "HOME": str(folder),
-    }
-    command = [sys.executable, "-m", "worker", "run"]
-    with (
-        log_file.open("wb") as log,
-        subprocess.Popen(command, env=environ, stdout=log, stderr=log) as worker,  # noqa: S603 - our own program
-    ):
-        try:
-            yield f"http://{HOST}:{port}", worker
-        finally:
-            if worker.poll() is None:
-                worker.kill()
 
 
 def _look(process: int, worker_url: str, state: dict[str, Any], began: float) -> Sample:
@@ -233,7 +178,12 @@ def _write(results: Path, samples: list[Sample], summary: str) -> None:
 def main() -> int:
     """The exit code: 1 when the books do not balance, or the memory is not flat."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
-    parser.add_argument("--records", type=int, default=1_000_000)
+    parser.add_argument("--records", type=int, help="a million; for a backfill 200,000")
+    parser.add_argument(
+        "--backfill",
+        action="store_true",
+        help="in place of it, a backfill that is killed three times and resumed, beside a worker",
+    )
     parser.add_argument("--seed", type=int, default=None, help="without it, another one each time")
     parser.add_argument("--faults", type=float, default=1.0, help="how many times as often as usual")
     parser.add_argument(
@@ -241,16 +191,21 @@ def main() -> int:
     )
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder to write to")
     arguments = parser.parse_args()
-    seed = random.SystemRandom().randrange(10**9) if arguments.seed is None else arguments.seed
-    print(f"{arguments.records:,} records, seed {seed}", flush=True)
     results: Path = arguments.results
     results.mkdir(parents=True, exist_ok=True)
+    if arguments.backfill:
+        return backfill.main(arguments.records or 200_000, results)
+    records = arguments.records or 1_000_000
+    seed = random.SystemRandom().randrange(10**9) if arguments.seed is None else arguments.seed
+    print(f"{records:,} records, seed {seed}", flush=True)
     with (
         tempfile.TemporaryDirectory() as folder,
-        _stub(arguments.records, seed, arguments.faults) as (stub_url, _),
-        _worker(stub_url, Path(folder), results / "worker.log") as (worker_url, worker),
+        running_stub(
+            "stub", *("--records", str(records), "--seed", str(seed), "--faults", str(arguments.faults))
+        ) as stub_url,
+        running_worker(stub_url, Path(folder), results / "worker.log") as (worker_url, worker),
     ):
-        samples = _watch(stub_url, worker_url, worker, arguments.records)
+        samples = _watch(stub_url, worker_url, worker, records)
         worker.terminate()
         code = worker.wait(60)
         state = json.loads(ask(f"{stub_url}/_soak/state")[1])

@@ -1,10 +1,12 @@
 """One lane's backlog: what waits to be sent, what waits for its time, what is on trial, and whether the lane is paused."""
 
 import heapq
+from bisect import insort
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from worker.core.claims import Entry
@@ -24,6 +26,12 @@ window, answers of twenty seconds fill a quota of a hundred a minute after two o
 times what the lane lately needed.
 """
 
+YIELDS_FOR = 600.0
+"""Seconds that a backfilled item gives way to live ones. A backfill keeps no more than five minutes of the quota in the
+queue: what has waited twice as long waits for live items alone, and its message is under lease and takes a place of the
+open records meanwhile.
+"""
+
 
 @dataclass(slots=True, eq=False)
 class OpenItem:
@@ -34,7 +42,8 @@ class OpenItem:
     which it does at *claim_ends* on the loop's clock. *unclear*: a request of this claim had no clear answer, so Darwin
     may hold the item through us. *tries*: answers that named this item and asked for another try. *failures_alone*:
     requests with nothing but this item that had no clear answer. *refusal*: what Darwin said when it last refused a
-    request with this item.
+    request with this item. *yields_until*: a backfilled item gives way to live ones until then, on the loop's clock; 0
+    for a live one.
     """
 
     item: Item
@@ -49,6 +58,7 @@ class OpenItem:
     tries: int = 0
     failures_alone: int = 0
     refusal: str = ""
+    yields_until: float = 0.0
 
 
 class Fitness(Enum):
@@ -114,9 +124,15 @@ class Batch:
     probe: bool = False
 
 
+_GIVES_WAY = attrgetter("yields_until")
+
+
 @dataclass(slots=True)
 class LaneBacklog:
     """The state of one lane. *held* counts every item between its arrival and its outcome, those under way too.
+
+    *ready*: what may go next, in this order. *yielding*: backfilled items that go after those, the one that has waited
+    longest first; when it has waited long enough it is as good as live, and so is whatever was sent once.
 
     *lone_answers*: what the last items got that ended alone though nothing of the lane had passed; none since it
     passed.
@@ -128,6 +144,7 @@ class LaneBacklog:
     lane: Lane
     size: int
     ready: deque[OpenItem] = field(default_factory=deque)
+    yielding: deque[OpenItem] = field(default_factory=deque)
     trial: "Trial | None" = None
     pause: Pause | None = None
     held: int = 0
@@ -149,6 +166,11 @@ class LaneBacklog:
         return self.pause.kind is not PauseKind.MISSING or not self.held
 
     @property
+    def waiting(self) -> int:
+        """Items that could go in a request now."""
+        return len(self.ready) + len(self.yielding)
+
+    @property
     def window_full(self) -> bool:
         return len(self.under_way) >= self.window
 
@@ -167,14 +189,31 @@ class LaneBacklog:
         self.window = FIRST_WINDOW
         self.under_way.discard(batch)
 
+    def add(self, item: OpenItem) -> None:
+        """An item that arrives."""
+        self.held += 1
+        if item.yields_until:
+            insort(self.yielding, item, key=_GIVES_WAY)
+        else:
+            self.ready.append(item)
+
+    def give_way(self) -> OpenItem | None:
+        """The backfilled item that came last leaves the lane, to make room for a live one; None where none gives way."""
+        if not self.yielding:
+            return None
+        self.held -= 1
+        return self.yielding.pop()
+
     def add_later(self, item: OpenItem, at: float) -> None:
         self._sequence += 1
         heapq.heappush(self._later, (at, self._sequence, item))
 
     def ripen(self, now: float) -> None:
-        """What waited for its time joins the backlog."""
+        """What waited for its time joins the backlog, and what gave way for long enough gives way no more."""
         while self._later and self._later[0][0] <= now:
             self.ready.append(heapq.heappop(self._later)[2])
+        while self.yielding and self.yielding[0].yields_until <= now:
+            self.ready.append(self.yielding.popleft())
 
     def next_later(self) -> float | None:
         return self._later[0][0] if self._later else None
@@ -182,24 +221,27 @@ class LaneBacklog:
     def take(
         self, limit: int, fitness: Callable[[OpenItem], Fitness], *, newest: bool = False
     ) -> tuple[list[OpenItem], list[OpenItem]]:
-        """At most *limit* fit items in order of arrival, and the ones met that are gone. The rest stays as it was."""
+        """At most *limit* fit items in order of arrival, and the ones met that are gone. The rest stays as it was. The
+        live ones go first; the *newest* is one that yields, if there is one.
+        """
         taken: list[OpenItem] = []
         gone: list[OpenItem] = []
-        kept: list[OpenItem] = []
-        pop = self.ready.pop if newest else self.ready.popleft
-        while self.ready and len(taken) < limit:
-            item = pop()
-            match fitness(item):
-                case Fitness.SEND:
-                    taken.append(item)
-                case Fitness.HOLD:
-                    kept.append(item)
-                case Fitness.GONE:
-                    gone.append(item)
-        if newest:
-            self.ready.extend(reversed(kept))
-        else:
-            self.ready.extendleft(reversed(kept))
+        for queue in (self.yielding, self.ready) if newest else (self.ready, self.yielding):
+            kept: list[OpenItem] = []
+            pop = queue.pop if newest else queue.popleft
+            while queue and len(taken) < limit:
+                item = pop()
+                match fitness(item):
+                    case Fitness.SEND:
+                        taken.append(item)
+                    case Fitness.HOLD:
+                        kept.append(item)
+                    case Fitness.GONE:
+                        gone.append(item)
+            if newest:
+                queue.extend(reversed(kept))
+            else:
+                queue.extendleft(reversed(kept))
         return taken, gone
 
     def witnesses(self) -> list[OpenItem]:
@@ -207,8 +249,12 @@ class LaneBacklog:
         something of the trial passed before, for then it costs no token more.
         """
         if self.trial is None or not self.trial.passed:
-            return [self.ready.pop()]
-        return [self.ready.popleft() for _ in range(min(self.size, len(self.ready)))]
+            return [self._last()]
+        return [(self.ready or self.yielding).popleft() for _ in range(min(self.size, self.waiting))]
+
+    def _last(self) -> OpenItem:
+        """What came last; of what yields, if anything does."""
+        return (self.yielding or self.ready).pop()
 
     def give_back(self, items: Sequence[OpenItem]) -> None:
         """Items that were sent or on trial are first in the backlog again, and start anew."""
@@ -225,7 +271,7 @@ class LaneBacklog:
 
     def shed(self, count: int) -> list[OpenItem]:
         """At most *count* of the items that wait, what came last first; none on trial or under way."""
-        shed = [self.ready.pop() for _ in range(min(count, len(self.ready)))]
+        shed = [self._last() for _ in range(min(count, self.waiting))]
         while self._later and len(shed) < count:
             shed.append(heapq.heappop(self._later)[2])
         return shed
@@ -233,7 +279,8 @@ class LaneBacklog:
     def drain(self) -> list[OpenItem]:
         """Every item that waits, in the backlog, for its time or on trial; none under way."""
         self.end_trial()
-        waiting = list(self.ready) + [item for _, _, item in sorted(self._later)]
+        waiting = [*self.ready, *self.yielding, *(item for _, _, item in sorted(self._later))]
         self.ready.clear()
+        self.yielding.clear()
         self._later.clear()
         return waiting

@@ -13,8 +13,8 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from worker.core.events import MAX_BODY_BYTES, iso_time, single, unix_time
-from worker.core.model import Message, Notes, Outcome
+from worker.core.events import MAX_BODY_BYTES, iso_time, notification_of, single, unix_time
+from worker.core.model import Message, Notes, Outcome, Record
 from worker.core.queueing import Outgoing
 
 MAX_DELAY = 900
@@ -22,6 +22,9 @@ MAX_DELAY = 900
 
 MAX_DETAIL = 1_000
 """Characters of an outcome's detail that a dead letter keeps."""
+
+BACKFILL = "backfill"
+"""The attribute of a message that a backfill sent."""
 
 _DATA_TYPE = "String"
 _TRUE = "true"
@@ -35,13 +38,16 @@ class History:
 
     *first_seen*: when a worker first received them (Unix seconds), None on a first delivery. *attempts*: deliveries
     before the message was sent again, not counting its own. *again*: an operator sent it, so a registered claim is
-    not to be trusted. *notes*: of a postponed copy; a dead letter that is replayed has none, and waits anew.
+    not to be trusted. *backfill*: it tells of what was there before, and gives way to what is new; a dead letter does
+    not keep that, for whoever replays it wants it registered. *notes*: of a postponed copy; a dead letter that is
+    replayed has none, and waits anew.
     """
 
     first_seen: float | None = None
     attempts: int = 0
     again: bool = False
     notes: Notes | None = None
+    backfill: bool = False
 
 
 _NONE = History()
@@ -55,9 +61,14 @@ def read_history(message: Message) -> History:
     return History(
         first_seen=unix_time(message.attributes.get("first_seen", "")),
         attempts=int(attempts) if _COUNT.fullmatch(attempts) else 0,
-        again=message.attributes.get("again", "").strip().lower() == _TRUE,
+        again=_is_true(message.attributes, "again"),
         notes=_read_notes(message.attributes),
+        backfill=_is_true(message.attributes, BACKFILL),
     )
+
+
+def _is_true(attributes: Mapping[str, str], name: str) -> bool:
+    return attributes.get(name, "").strip().lower() == _TRUE
 
 
 def _read_notes(attributes: Mapping[str, str]) -> Notes | None:
@@ -76,6 +87,11 @@ def _written_notes(notes: Notes | None) -> dict[str, str]:
     if notes.fingerprint:
         written |= {"fingerprint": notes.fingerprint, "unchanged_since": iso_time(notes.unchanged_since)}
     return written
+
+
+def backfilled(record: Record) -> Outgoing:
+    """The record as a backfill sends it."""
+    return Outgoing(notification_of(record), {BACKFILL: _TRUE})
 
 
 def dead_letter(
@@ -113,9 +129,10 @@ def postponed(
     """
     history = read_history(message)
     again = {"again": _TRUE} if history.again else {}
+    backfill = {BACKFILL: _TRUE} if history.backfill else {}
     return _fitting(
         _body(message, position),
-        again | _written_notes(notes or history.notes) | _carried(message, received_at),
+        again | backfill | _written_notes(notes or history.notes) | _carried(message, received_at),
         min(MAX_DELAY, max(0, math.ceil(delay))),
     )
 

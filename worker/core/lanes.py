@@ -1,8 +1,9 @@
 """The lanes of one team: which lane a token serves, and what an answer does to its lane.
 
-The lane served longest ago goes first, and no lane stops another. Trials and probes are bounded: while other items
-wait, a trial gets at most every fourth token, and what is paused is probed by one item a minute, each time another.
-While a lane or its team is paused there is no trial in it: what comes back goes to the backlog.
+The lane served longest ago goes first, and no lane stops another; those that hold nothing but backfilled items go last,
+while these give way. Trials and probes are bounded: while other items wait, a trial gets at most every fourth token, and
+what is paused is probed by one item a minute, each time another. While a lane or its team is paused there is no trial
+in it: what comes back goes to the backlog.
 """
 
 from collections.abc import Callable, Iterable
@@ -69,7 +70,7 @@ class TeamLanes:
     @property
     def waiting(self) -> int:
         """Items that could go in a request now, were there a token."""
-        return sum(len(lane.ready) for lane in self.lanes.values())
+        return sum(lane.waiting for lane in self.lanes.values())
 
     def held_by(self, lane: Lane) -> int:
         return self.lanes[lane].held if lane in self.lanes else 0
@@ -109,9 +110,7 @@ class TeamLanes:
         lane = item.item.lane
         if lane not in self.lanes:
             self.lanes[lane] = LaneBacklog(lane, self.batch_size)
-        backlog = self.lanes[lane]
-        backlog.held += 1
-        backlog.ready.append(item)
+        self.lanes[lane].add(item)
 
     def retry_later(self, item: OpenItem, at: float) -> None:
         """An item that was under way waits until *at*."""
@@ -130,7 +129,7 @@ class TeamLanes:
         return min(times, default=None)
 
     def _times(self, lane: LaneBacklog, now: float) -> list[float]:
-        waits = now if lane.ready else lane.next_later()
+        waits = now if lane.waiting else lane.next_later()
         if self.pause is not None or lane.pause is not None:
             probe_at = self._probe_at(lane)
             return [] if waits is None or probe_at is None else [max(waits, probe_at)]
@@ -166,7 +165,7 @@ class TeamLanes:
         if self._trial_share >= 1 and self._cut_trial(order, now, fitness, cut):
             self._trial_share -= 1
             return cut
-        for lane in order:
+        for lane in sorted(order, key=lambda lane: not lane.ready):
             if self._cut_ordinary(lane, now, fitness, cut):
                 self._trial_share = min(1.0, self._trial_share + 1 / 3)
                 return cut
@@ -318,7 +317,7 @@ class TeamLanes:
         trial = lane.trial
         if trial is None or not trial.halted:
             return ended
-        if trial.alone and lane.ready:
+        if trial.alone and lane.waiting:
             trial.hear(lane.witnesses())
             return ended
         lane.trial = None

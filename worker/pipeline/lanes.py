@@ -8,11 +8,12 @@ import asyncio
 from collections.abc import Mapping
 from typing import assert_never
 
-from worker.core.backlog import Batch, OpenItem, TeamPauseKind
+from worker.core.backlog import YIELDS_FOR, Batch, OpenItem, TeamPauseKind
 from worker.core.conditions import Name
+from worker.core.deadletters import BACKFILL, read_history
 from worker.core.errors import OutsideError
 from worker.core.lanes import PROBE_EVERY
-from worker.core.model import Kind, Lane, Outcome, Reason
+from worker.core.model import Kind, Lane, Message, Outcome, Reason
 from worker.core.shares import Postponement, over_share, paused_share
 from worker.core.turns import LOOK_AGAIN, Ask, Later, Well
 from worker.pipeline.accounts import Account
@@ -72,7 +73,8 @@ class Lanes:
     # From sorting
 
     def add(self, item: OpenItem) -> None:
-        """Into its lane's backlog; or back to the queue, when the lane holds its share already.
+        """Into its lane's backlog; or back to the queue, when the lane holds its share already. In place of a live item goes
+        a backfilled one, if the lane holds any.
 
         A paused lane holds no suspects: that would keep the next one waiting, and each crash would cost another of the
         few receives that are left. Sent again they have all of them.
@@ -83,12 +85,26 @@ class Lanes:
         others = sum(account.lanes.held for account in self._accounts.values()) - held
         paused = account.lanes.paused(lane)
         limit = self._limit_of_paused() if paused else self._context.open_records
-        suspect = self._settling.message(item.record.message).receive_count >= self._suspect_from
+        message = self._settling.message(item.record.message)
+        suspect = message.receive_count >= self._suspect_from
+        if BACKFILL in message.attributes:
+            item.yields_until = self._yields_until(message)
         if (paused and suspect) or over_share(held, others, limit, paused=paused):
-            self._postpone(item, held, paused=paused)
-            return
+            instead = None if paused or item.yields_until else account.lanes.lanes[lane].give_way()
+            self._postpone(instead or item, held, paused=paused)
+            if instead is None:
+                return
         account.lanes.add(item)
         account.news.ring()
+
+    def _yields_until(self, message: Message) -> float:
+        """What was postponed has waited before."""
+        history = read_history(message)
+        if not history.backfill:
+            return 0.0
+        waited = 0.0 if history.first_seen is None else max(0.0, self._context.now() - history.first_seen)
+        left = YIELDS_FOR - waited
+        return asyncio.get_running_loop().time() + left if left > 0 else 0.0
 
     def _postpone(self, item: OpenItem, held: int, *, paused: bool) -> None:
         now = asyncio.get_running_loop().time()
