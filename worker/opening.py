@@ -120,6 +120,18 @@ def memory_cell(_name: str) -> Cell:
     return MemoryCell(asyncio.get_running_loop().time)
 
 
+@asynccontextmanager
+async def operators_cells(settings: Settings) -> AsyncIterator[Callable[[str], Cell]]:
+    """Where the quota's buckets are, for a command that needs no ledger. A SQLite ledger is the running worker's alone, and
+    so are its buckets.
+    """
+    if settings.ledger.scheme == "sqlite":
+        yield memory_cell
+        return
+    async with open_store(settings) as store:
+        yield store.cell
+
+
 def keys_of(settings: Settings, wanted: Wanted) -> dict[str, SecretStr | Path]:
     """The key of each team that the routes use, or the file that holds it."""
     keys: dict[str, SecretStr | Path] = {
@@ -220,6 +232,7 @@ def with_storages(wanted: Wanted, storages_by_team: Mapping[str, Sequence[Storag
         tuple(resolved(route) for route in wanted.routes),
         resolved(last) if isinstance(last, Route) else last,
         {(team, storage.slug): storage for team, told in storages_by_team.items() for storage in told},
+        wanted.archive,
     )
     if wrong := problems(routes):
         raise SettingsError(wrong)

@@ -85,7 +85,7 @@ async def test_the_twin_does_not_say_external_while_it_processes(twin_api: Darwi
     dataset = twin.twin.world.teams["acme"].datasets["intake"]
     [held] = dataset.items.values()
     [item] = await twin_api.find_items(dataset.id, [("/in", "a.jpg")])
-    assert item == HeldItem("/in", "a.jpg", None, item.inserted_at, held.id, archived=False)
+    assert item == HeldItem("/in", "a.jpg", None, item.inserted_at, held.id, processing="processing")
 
 
 async def test_the_twin_archives_what_it_is_told_to_and_nothing_else(

@@ -52,6 +52,51 @@ def test_items_are_taken_away_by_path_and_name(removal: dict[str, object], left:
     assert [item["name"] for item in calls.held()] == left
 
 
+def test_an_item_may_be_stuck_or_fail_in_its_processing_and_come_through_after_all() -> None:
+    calls = Calls()
+    calls.register(photo("a.jpg"), photo("b.jpg"), photo("a.jpg", "/x"))
+    told = {"dataset": "intake", "name": "a.jpg", "path": "/"}
+    assert calls.control("POST", "progress", **told, processing="uploading") == (200, {"changed": 1})
+    listed = calls.get(ITEMS)[1]["items"]
+    assert [(item["status"], item["processing_status"], len(item["slots"])) for item in listed] == [
+        ("uploading", "uploading", 0),
+        ("new", "complete", 1),
+        ("new", "complete", 1),
+    ]
+    calls.control("POST", "progress", **told, processing="error", error="The file is no picture")
+    item = calls.get(ITEMS, ("statuses[]", "error"))[1]["items"][0]
+    assert (item["path"], item["name"], item["slots"], "layout" in item) == ("/", "a.jpg", [], False)
+    assert item["uploads"] == [
+        {
+            "slot_name": "0",
+            "file_name": "a.jpg",
+            "type": "image",
+            "upload_id": None,
+            "fps": None,
+            "as_frames": False,
+            "processing_status": "error",
+            "processing_error": {
+                "message": "The file is no picture",
+                "type": None,
+                "http_status_code": None,
+                "stage": None,
+                "raw_error": None,
+                "storage_key": "in/a.jpg",
+            },
+        }
+    ]
+    assert calls.control("POST", "progress", dataset="intake", name="a.jpg", processing="complete") == (
+        200,
+        {"changed": 2},
+    )
+    assert calls.get(ITEMS, ("statuses[]", "error"))[1]["items"] == []
+
+
+def test_a_progress_that_darwin_does_not_know_is_refused() -> None:
+    calls = Calls()
+    assert calls.control("POST", "progress", dataset="intake", name="a.jpg", processing="lost")[0] == 400
+
+
 def test_an_item_that_was_taken_away_can_be_registered_again() -> None:
     calls = Calls()
     calls.register(photo())

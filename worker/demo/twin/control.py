@@ -8,6 +8,7 @@ POST blocks     block items by name (:class:`PlantedBlock`)
 DELETE blocks   forget these rules
 POST items      put an item there (:class:`PlantedItem`)
 DELETE items    take items away (:class:`Removal`); answers how many
+POST progress   say how far the processing of items is (:class:`Progress`); answers how many
 POST switch     :class:`~worker.demo.twin.switches.Switches`, and ``{"teams": {slug: TeamSwitches}}``
 ==============  ==================================================================================================
 
@@ -22,7 +23,17 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from worker.demo.twin.faults import Fault, Pattern
 from worker.demo.twin.replies import Reply, error, json_reply
-from worker.demo.twin.state import Block, Dataset, HeldItem, SentFile, SentItem, Team, iso, normalised
+from worker.demo.twin.state import (
+    Block,
+    Dataset,
+    HeldItem,
+    Processing,
+    SentFile,
+    SentItem,
+    Team,
+    iso,
+    normalised,
+)
 from worker.demo.twin.switches import Switches, TeamSwitches
 from worker.demo.twin.world import World
 
@@ -62,6 +73,17 @@ class Removal(_Strict):
     dataset: str
     path: str | None = None
     name: str | None = None
+    team: str | None = None
+
+
+class Progress(_Strict):
+    """How far the processing of the items of one *name* is, at one *path* or anywhere. *error*: what went wrong in it."""
+
+    dataset: str
+    name: str
+    processing: Processing
+    error: str = ""
+    path: str | None = None
     team: str | None = None
 
 
@@ -105,12 +127,13 @@ def _handle(world: World, method: str, call: str, body: bytes, now: float) -> Re
             _plant_block(world, _read(PlantedBlock, body))
         case "DELETE", "blocks":
             _read(_Nothing, body)
-            for team in world.teams.values():
-                team.blocks.clear()
+            _forget_blocks(world)
         case "POST", "items":
             return json_reply({"id": _plant_item(world, _read(PlantedItem, body), now).id})
         case "DELETE", "items":
             return json_reply({"removed": _remove(world, _read(Removal, body))})
+        case "POST", "progress":
+            return json_reply({"changed": _progress(world, _read(Progress, body))})
         case "POST", "switch":
             _switch(world, _read(_SwitchCall, body))
         case _:
@@ -169,6 +192,11 @@ def _plant_block(world: World, planted: PlantedBlock) -> None:
         team.blocks.append(Block(re.compile(planted.item), planted.reason, planted.slot))
 
 
+def _forget_blocks(world: World) -> None:
+    for team in world.teams.values():
+        team.blocks.clear()
+
+
 def _plant_item(world: World, planted: PlantedItem, now: float) -> HeldItem:
     team = _team(world, planted.team)
     file = SentFile(planted.slot, planted.name, planted.type, planted.storage_key)
@@ -179,13 +207,22 @@ def _plant_item(world: World, planted: PlantedItem, now: float) -> HeldItem:
 
 def _remove(world: World, removal: Removal) -> int:
     dataset = _dataset(_team(world, removal.team), removal.dataset)
-    path = None if removal.path is None else normalised(removal.path)
-    gone = [
-        item for item in dataset.held() if path in (None, item.path) and removal.name in (None, item.name)
-    ]
+    gone = _at(dataset, removal.path, removal.name)
     for item in gone:
         dataset.drop(item)
     return len(gone)
+
+
+def _progress(world: World, told: Progress) -> int:
+    found = _at(_dataset(_team(world, told.team), told.dataset), told.path, told.name)
+    for item in found:
+        item.processing, item.error = told.processing, told.error
+    return len(found)
+
+
+def _at(dataset: Dataset, path: str | None, name: str | None) -> list[HeldItem]:
+    folder = None if path is None else normalised(path)
+    return [item for item in dataset.held() if folder in (None, item.path) and name in (None, item.name)]
 
 
 def _switch(world: World, call: _SwitchCall) -> None:

@@ -1,11 +1,13 @@
-"""The read endpoints: items, datasets, storages, the key's team (darwin-api.md section 6). No storage keys in them."""
+"""The read endpoints: items, datasets, storages, the key's team (darwin-api.md section 6). No storage keys in them, but for
+the one that an error in an item's processing tells.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
 from worker.demo.twin.replies import Reply, error, json_reply
-from worker.demo.twin.state import Dataset, HeldItem, SentFile, Team, iso, normalised
+from worker.demo.twin.state import Dataset, HeldItem, Processing, SentFile, Team, iso, normalised
 
 Query = Sequence[tuple[str, str]]
 
@@ -99,16 +101,22 @@ def _matches(dataset: Dataset, item: HeldItem, asked: dict[str, list[str]], *, p
 def _status(item: HeldItem, *, processing: bool) -> str:
     if item.archived:
         return "archived"
-    return "processing" if processing else "new"
+    progress = _progress(item, processing=processing)
+    return "new" if progress == "complete" else progress
+
+
+def _progress(item: HeldItem, *, processing: bool) -> Processing:
+    return "processing" if processing and item.processing == "complete" else item.processing
 
 
 def _item(dataset: Dataset, item: HeldItem, *, processing: bool) -> dict[str, object]:
+    progress = _progress(item, processing=processing)
     shown: dict[str, object] = {
         "id": item.id,
         "name": item.name,
         "path": item.path,
         "status": _status(item, processing=processing),
-        "processing_status": "processing" if processing else "complete",
+        "processing_status": progress,
         "workflow_status": "new",
         "archived": item.archived,
         "dataset_id": dataset.id,
@@ -119,8 +127,8 @@ def _item(dataset: Dataset, item: HeldItem, *, processing: bool) -> dict[str, ob
         "inserted_at": iso(item.inserted_at),
         "updated_at": iso(item.inserted_at),
     }
-    if processing:
-        return shown | {"slots": [], "uploads": [_upload(file) for file in item.files]}
+    if progress != "complete":
+        return shown | {"slots": [], "uploads": [_upload(file, progress, item.error) for file in item.files]}
     slots = list(dict.fromkeys(file.slot_name for file in item.files))
     layout = {"version": 1, "type": "simple" if len(slots) == 1 else "grid", "slots": slots}
     return shown | {"layout": layout, "slots": _slots(item)}
@@ -147,13 +155,17 @@ def _slots(item: HeldItem) -> list[dict[str, object]]:
     ]
 
 
-def _upload(file: SentFile) -> dict[str, object]:
-    return {
+def _upload(file: SentFile, progress: Processing, error: str) -> dict[str, object]:
+    shown: dict[str, object] = {
         "slot_name": file.slot_name,
         "file_name": file.file_name,
         "type": file.type,
         "upload_id": None,
         "fps": None,
         "as_frames": file.as_frames,
-        "processing_status": "processing",
+        "processing_status": progress,
     }
+    if progress != "error":
+        return shown
+    told = {"message": error, "type": None, "http_status_code": None, "stage": None, "raw_error": None}
+    return shown | {"processing_error": told | {"storage_key": file.storage_key}}

@@ -14,10 +14,14 @@ import zlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Literal
 
 ALREADY_EXISTS = "ALREADY_EXISTS"
 UNKNOWN_TAGS = "UNKNOWN_TAGS"
 PLAN_FULL = "ITEM_COUNT_LIMIT_EXCEEDED"
+
+Processing = Literal["uploading", "processing", "complete", "error"]
+"""How far Darwin is with an item's files."""
 
 
 def normalised(path: str) -> str:
@@ -54,7 +58,7 @@ class SentItem:
 
 @dataclass(slots=True)
 class HeldItem:
-    """One item in a dataset. *files* may share a slot name (DICOM series)."""
+    """One item in a dataset. *files* may share a slot name (DICOM series). *error*: what went wrong in its processing."""
 
     id: str
     path: str
@@ -64,6 +68,8 @@ class HeldItem:
     external: bool = True
     extensions: int = 0
     archived: bool = False
+    processing: Processing = "complete"
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
