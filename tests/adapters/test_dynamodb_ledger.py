@@ -159,6 +159,17 @@ async def test_a_registration_that_the_sdk_asked_for_twice_is_one(
     assert (held.registered, held.since) == (True, 1000.0)
 
 
+async def test_a_forgetting_that_the_sdk_asked_for_twice_is_done(
+    ledger: DynamodbLedger, table: DynamodbTable
+) -> None:
+    await ledger.register([CAT_CLAIM], "us")
+    [seen] = await ledger.look_up([CAT])
+    assert seen is not None
+    with second_answers(table.client):
+        assert await ledger.forget(CAT, seen)
+    assert await ledger.look_up([CAT]) == [None]
+
+
 async def test_a_swap_that_the_sdk_asked_for_twice_is_done(table: DynamodbTable) -> None:
     cell = DynamodbCell(table, "quota")
     with second_answers(table.client):

@@ -207,6 +207,42 @@ async def test_nothing_registered_is_ever_released(ledger: Ledger) -> None:
     assert (await entry(ledger)).registered
 
 
+async def test_what_is_registered_is_forgotten_by_an_operator_and_can_be_claimed_anew(
+    ledger: Ledger, clock: Clock
+) -> None:
+    await ledger.register([CAT_CLAIM, DOG_CLAIM], "us")
+    assert await ledger.forget(CAT, await entry(ledger))
+    clock.time = 1010.0
+    assert await ledger.look_up([CAT]) == [None]
+    assert (await entry(ledger, DOG)).registered
+    assert await ledger.claim([Claim(CAT, NEW_CAT_OBJECT)], "us", 50) == [Granted(since=1010.0)]
+
+
+async def test_a_lapsed_claim_is_forgotten_and_a_live_one_is_not(ledger: Ledger, clock: Clock) -> None:
+    """Law 1: who holds a live claim may be sending the item just now."""
+    await ledger.claim([CAT_CLAIM], "they", 50)
+    assert not await ledger.forget(CAT, await entry(ledger))
+    assert (await entry(ledger)).token == "they"
+    clock.time = 1050.0
+    assert await ledger.forget(CAT, await entry(ledger))
+    assert await ledger.look_up([CAT]) == [None]
+
+
+async def test_what_was_written_since_it_was_seen_is_not_forgotten(ledger: Ledger, beside: Ledger) -> None:
+    await ledger.register([CAT_CLAIM], "us")
+    seen = await entry(ledger)
+    await beside.register([Claim(CAT, NEW_CAT_OBJECT)], "they")
+    assert not await ledger.forget(CAT, seen)
+    assert (await entry(ledger)).object == NEW_CAT_OBJECT
+
+
+async def test_forgetting_may_be_repeated(ledger: Ledger) -> None:
+    await ledger.register([CAT_CLAIM], "us")
+    seen = await entry(ledger)
+    assert await ledger.forget(CAT, seen)
+    assert await ledger.forget(CAT, seen)
+
+
 async def test_every_writing_has_a_later_time_even_where_the_clock_stands_or_goes_back(
     ledger: Ledger, clock: Clock
 ) -> None:

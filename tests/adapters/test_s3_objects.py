@@ -4,6 +4,7 @@ import asyncio
 import socket
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import aioboto3
@@ -263,6 +264,17 @@ async def test_what_s3_tells_of_archives_and_restores_is_understood(
         head = await objects.head("media", "a")
     assert head
     assert (head.restored, head.archived) == (restored, archived)
+
+
+async def test_when_an_object_was_written_is_told_where_s3_tells_it(
+    objects: S3Objects, stub: Stubber
+) -> None:
+    told = {"ETag": '"e"', "ContentLength": 7, "Metadata": {}}
+    with stub:
+        stub.add_response("head_object", {**told, "LastModified": datetime(2031, 2, 1, 9, tzinfo=UTC)})
+        stub.add_response("head_object", told)
+        heads = [await objects.head("media", "a") for _ in range(2)]
+    assert [head and head.modified for head in heads] == [1927702800.0, None]
 
 
 # --- over the wire, where no emulator behaves so

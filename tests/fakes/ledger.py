@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from tests.fakes.faults import Faults
-from worker.core.claims import Claim, Denied, Entry, Granted, decide
+from worker.core.claims import Claim, Denied, Entry, Granted, decide, forgettable
 from worker.core.model import Identity
 
 
@@ -42,6 +42,12 @@ class MemoryLedger:
                 held = self.entry(identity)
                 if held and not held.registered and held.token == token:
                     del self.entries[identity]
+
+    async def forget(self, identity: Identity, seen: Entry) -> bool:
+        async with self.faults.around("forget"):
+            if forgettable(self.entry(identity), seen):
+                del self.entries[identity]
+            return identity not in self.entries
 
     def entry(self, identity: Identity) -> Entry | None:
         """What the ledger says of *identity* now, without a call."""

@@ -75,6 +75,7 @@ class FakeObjects:
         tags: Mapping[str, str] = NOTHING,
         storage_class: str = "STANDARD",
         version: str | None = None,
+        modified: float | None = None,
     ) -> None:
         """Write the object, over the one that is there; *etag* is the content's MD5 where it is not given."""
         head = Head(
@@ -84,6 +85,7 @@ class FakeObjects:
             storage_class=storage_class,
             restored=False,
             metadata={name.lower(): value for name, value in metadata.items()},
+            modified=modified,
         )
         self._stored[bucket, key] = _Stored(head, dict(tags), content)
 

@@ -3,10 +3,13 @@
 import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import datetime
 from typing import TypeVar
 
 import aioboto3
+from aiobotocore.session import get_session
 from botocore import exceptions
+from botocore.utils import parse_timestamp
 
 from worker.core.errors import Refused
 
@@ -19,10 +22,23 @@ def aws_session() -> aioboto3.Session:
     Python's SDK knows only ``AWS_DEFAULT_REGION`` and the profile, which come second here. Refused for a profile that
     does not exist.
     """
+    session = get_session()
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=moment_of)
     try:
-        return aioboto3.Session(region_name=os.environ.get("AWS_REGION") or None)
+        return aioboto3.Session(botocore_session=session, region_name=os.environ.get("AWS_REGION") or None)
     except exceptions.ProfileNotFound as error:
         raise Refused(f"{error}. Set AWS_PROFILE right, or unset it.") from error
+
+
+def moment_of(value: str | float) -> datetime:
+    """What the SDK makes of a time. Its own parser takes any form of a date, and most of what reading a listing costs."""
+    if isinstance(value, str) and value.endswith("Z"):
+        try:
+            return datetime.fromisoformat(value)
+        except ValueError:
+            pass
+    moment: datetime = parse_timestamp(value)  # type: ignore[arg-type]  # it takes numbers too
+    return moment
 
 
 @asynccontextmanager

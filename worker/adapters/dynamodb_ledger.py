@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from worker.adapters.dynamodb_items import entry, item_key, number, object_value
 from worker.adapters.dynamodb_table import DynamodbTable, statement_of
-from worker.core.claims import Claim, Denied, Entry, Granted, decide
+from worker.core.claims import Claim, Denied, Entry, Granted, decide, forgettable
 from worker.core.errors import Unavailable
 from worker.core.model import Identity, S3Object
 
@@ -41,6 +41,7 @@ REGISTER_HELD = (
     'SET "expires" = 0 SET "registered" = true WHERE "id" = ?'
 )
 RELEASE_HELD = 'DELETE FROM "%s" WHERE "id" = ? AND "token" = ? AND "registered" = false'
+FORGET_HELD = 'DELETE FROM "%s" WHERE "id" = ? AND "at" = ? AND "token" = ?'
 
 
 class DynamodbLedger:
@@ -56,6 +57,7 @@ class DynamodbLedger:
         self._register_new = REGISTER_NEW % table.name
         self._register_held = REGISTER_HELD % table.name
         self._release_held = RELEASE_HELD % table.name
+        self._forget_held = FORGET_HELD % table.name
 
     async def look_up(self, identities: Sequence[Identity]) -> list[Entry | None]:
         keys = [item_key(identity) for identity in identities]
@@ -102,6 +104,17 @@ class DynamodbLedger:
             await self._table.write_all(
                 [statement_of(self._release_held, {"S": key}, {"S": token}) for key in keys]
             )
+
+    async def forget(self, identity: Identity, seen: Entry) -> bool:
+        key = item_key(identity)
+        async with self._table.whole("forget an entry"):
+            held = (await self._read([key]))[key]
+            if held is None or not forgettable(held, seen):
+                return held is None
+            statement = statement_of(self._forget_held, {"S": key}, number(held.at), {"S": held.token})
+            [done] = await self._table.write_all([statement])
+            # Where the SDK asked twice, the second answer knows nothing of the first.
+            return done or (await self._read([key]))[key] is None
 
     # --- one item
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from worker.adapters.redis_store import RedisStore, Swap
-from worker.core.claims import Claim, Denied, Entry, Granted, decide
+from worker.core.claims import Claim, Denied, Entry, Granted, decide, forgettable
 from worker.core.errors import Refused, Unavailable
 from worker.core.model import Identity, S3Object
 
@@ -67,6 +67,14 @@ class RedisLedger:
             return None if mine else held, None
 
         await self._change(identities, decided)
+
+    async def forget(self, identity: Identity, seen: Entry) -> bool:
+        def decided(_: int, held: Entry | None, _now: float) -> tuple[Entry | None, bool]:
+            left = None if forgettable(held, seen) else held
+            return left, left is None
+
+        [gone] = await self._change([identity], decided)
+        return gone
 
     async def _change(self, identities: Sequence[Identity], decided: Decision[T]) -> list[T]:
         """Carry out a decision on each identity, in order; two trips, and two more for each round that somebody else

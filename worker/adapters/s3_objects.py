@@ -4,6 +4,7 @@ import builtins
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import datetime
 from email.errors import HeaderParseError
 from email.header import decode_header, make_header
 from typing import TYPE_CHECKING, TypeVar
@@ -57,7 +58,9 @@ class S3Objects:
         """Every object whose key begins with *prefix* and comes after *after*, in the order of the keys' UTF-8 bytes; a
         thousand at a time, of any number.
         """
-        request: ListObjectsV2RequestTypeDef = {"Bucket": bucket, "Prefix": prefix, "StartAfter": after}
+        request: ListObjectsV2RequestTypeDef = {"Bucket": bucket, "Prefix": prefix}
+        if after:
+            request["StartAfter"] = after
         while True:
             async with self._call("list", "ListObjectsV2", bucket, prefix, "s3:ListBucket"):
                 page = await self._client.list_objects_v2(**request)
@@ -75,6 +78,14 @@ class S3Objects:
             if following is None:
                 return
             request["ContinuationToken"] = following
+
+    async def folders(self, bucket: str, prefix: str) -> builtins.list[str]:
+        """The first thousand folders below *prefix*, each as what the keys in it begin with, in their order."""
+        async with self._call("list", "ListObjectsV2", bucket, prefix, "s3:ListBucket"):
+            page = await self._client.list_objects_v2(Bucket=bucket, Prefix=prefix, Delimiter="/")
+            if not page["KeyCount"]:
+                return []
+            return [entry["Prefix"] for entry in page.get("CommonPrefixes", [])]
 
     async def head(self, bucket: str, key: str) -> Head | None:
         async def asked() -> Head:
@@ -178,7 +189,14 @@ def _head(response: "HeadObjectOutputTypeDef") -> Head:
         restored='ongoing-request="false"' in response.get("Restore", ""),
         metadata={name: _decoded(value) for name, value in response["Metadata"].items()},
         archive_status=response.get("ArchiveStatus"),
+        modified=_moment(response),
     )
+
+
+def _moment(response: Mapping[str, object]) -> float | None:
+    """S3 always tells it; what only speaks like S3 may not, and nothing hangs on it."""
+    written = response.get("LastModified")
+    return written.timestamp() if isinstance(written, datetime) else None
 
 
 def _decoded(value: str) -> str:

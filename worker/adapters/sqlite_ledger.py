@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple, Self, TypeVar
 
-from worker.core.claims import Claim, Denied, Entry, Granted, decide
+from worker.core.claims import Claim, Denied, Entry, Granted, decide, forgettable
 from worker.core.errors import OutsideError, Refused, Unavailable
 from worker.core.model import Identity, S3Object
 
@@ -46,6 +46,7 @@ INSERT INTO entries VALUES %s ON CONFLICT DO UPDATE SET
     at = max(excluded.at, entries.at + 1e-6)  -- later than before, even where the clock was set back
 """
 DELETE = "DELETE FROM entries WHERE team = ? AND dataset = ? AND path = ? AND name = ? AND NOT registered AND token = ?"
+FORGET = "DELETE FROM entries WHERE team = ? AND dataset = ? AND path = ? AND name = ?"
 AT_ONCE = (100, 10, 1)
 """How many rows one statement reads or writes: the interpreter's lock changes hands with each, and few forms are kept
 prepared.
@@ -133,6 +134,16 @@ class SqliteLedger:
             db.executemany(DELETE, mine)
 
         await self._run(work)
+
+    async def forget(self, identity: Identity, seen: Entry) -> bool:
+        def work(db: sqlite3.Connection) -> bool:
+            held = self._entry(_read(db, [identity]).get(identity))
+            if forgettable(held, seen):
+                db.execute(FORGET, tuple(map(_stored, identity)))
+                return True
+            return held is None
+
+        return await self._run(work)
 
     # --- in the ledger's thread
 

@@ -135,7 +135,7 @@ async def _outside(
 ) -> AsyncIterator[tuple[Routes, Objects]]:
     if settings is None:
         yield (
-            Routes(wanted.routes, wanted.otherwise, _as_written(every_route(wanted), places)),
+            Routes(wanted.routes, wanted.otherwise, as_written(every_route(wanted), places)),
             _Given(places),
         )
         return
@@ -220,7 +220,7 @@ async def _nothing(_: Identity) -> Entry | None:
 # Offline
 
 
-def _as_written(
+def as_written(
     routes: Sequence[Route], places: Sequence[tuple[str, str]]
 ) -> Mapping[tuple[str, str], Storage]:
     """Storages as the routes take them to be, on the bucket that they name or that is asked about."""

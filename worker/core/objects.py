@@ -1,7 +1,7 @@
 """What S3 tells of its objects, as values. Etags stand without their quotes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 ARCHIVED = frozenset({"GLACIER", "DEEP_ARCHIVE"})
@@ -18,12 +18,15 @@ class Listed:
 
 
 class Found(NamedTuple):
-    """One object of a bucket's inventory; *modified* in Unix seconds."""
+    """One object of a bucket's inventory; *modified* in Unix seconds. *version* is None where nobody told it: a listing tells
+    none.
+    """
 
     key: str
     etag: str
     size: int
     modified: float
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Head:
 
     *version* is None where S3 keeps none, *storage_class* is STANDARD where S3 names none. *restored* says that a
     restored copy can be read, *archive_status* in which archive INTELLIGENT_TIERING has put the object. The names of
-    *metadata* are in lower case.
+    *metadata* are in lower case. *modified* (Unix seconds) is for people, and so not compared: it decides nothing, for a
+    multipart object carries the date of its initiation.
     """
 
     etag: str
@@ -42,6 +46,7 @@ class Head:
     restored: bool
     metadata: Mapping[str, str]
     archive_status: str | None = None
+    modified: float | None = field(default=None, compare=False)
 
     @property
     def archived(self) -> bool:
