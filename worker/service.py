@@ -6,8 +6,9 @@ import os
 import random
 import signal
 import time
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from itertools import chain
 from uuid import uuid4
 
@@ -16,17 +17,20 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from worker.adapters.aws_session import aws_session
 from worker.adapters.cell_probes import CellProbes
 from worker.adapters.s3 import open_bucket_client
+from worker.adapters.s3_archive import S3Archive
 from worker.adapters.s3_objects import S3Objects
 from worker.core.backoff import backoff
-from worker.core.conditions import Condition, Name
+from worker.core.conditions import Name
 from worker.core.darwin import Storage
 from worker.core.destinations import destinations
-from worker.core.errors import OutsideError, Refused, Unavailable
+from worker.core.errors import Refused, Unavailable
 from worker.core.lanes import TeamLanes
 from worker.core.routing import Routes
+from worker.dead_letters import DeadLetters
 from worker.logs import Event, log
 from worker.metrics import Metrics
 from worker.opening import (
+    Queues,
     Store,
     Team,
     check_team,
@@ -40,11 +44,13 @@ from worker.pipeline.accounts import Account
 from worker.pipeline.context import Context
 from worker.pipeline.flow import Flow
 from worker.pipeline.heartbeats import Heartbeats
-from worker.pipeline.ports import Darwin, Quota
+from worker.pipeline.ports import Darwin
 from worker.pipeline.situation import Situation
 from worker.pipeline.stopping import Stop
 from worker.routes_file import load_routes
 from worker.settings import Settings, cautions
+from worker.tracing import Tracing
+from worker.view import LETTERS, Opened, View
 from worker.web.server import serving
 
 LAG_EVERY = 0.5
@@ -75,8 +81,11 @@ async def run(settings: Settings) -> None:
     situation.conditions.raise_(Name.STARTING, "worker", "the connections are being tried", time.time())
     metrics.condition.labels(condition=Name.STARTING.value).inc()
     async with AsyncExitStack() as stack:
-        view = _View(context)
-        port = await stack.enter_async_context(serving(view, registry, settings.web.host, settings.web.port))
+        view = View(context, settings)
+        pages = await stack.enter_async_context(AsyncExitStack())
+        port = await pages.enter_async_context(
+            serving(view, registry, settings.web.host, settings.web.port, settings.web.token)
+        )
         stack.enter_context(_Signals(context))
         await stack.enter_async_context(_measuring_lag(context))
         queues = await stack.enter_async_context(open_queues(settings, metrics))
@@ -86,31 +95,39 @@ async def run(settings: Settings) -> None:
         )
         if not await _first_fill(context, teams.values()):
             return
-        view.teams = teams.values()
+        view.teams = teams
         storages = await _first_looks(context, teams)
         if storages is None:
             return
         routes = with_storages(wanted, storages)
-        objects = None
-        if routes.asks_s3:  # the client takes 15 MiB, and most workers never need it
-            objects = S3Objects(await stack.enter_async_context(open_bucket_client(aws_session())), metrics)
+        objects, archive = None, None
+        if routes.asks_s3 or routes.archive:  # the client takes 15 MiB, and most workers never need it
+            s3 = await stack.enter_async_context(open_bucket_client(aws_session()))
+            objects = S3Objects(s3, metrics)
+            archive = None if routes.archive is None else S3Archive(s3, routes.archive, metrics)
+        accounts = {
+            slug: _account(slug, team, routes, settings.batch.max_items, store)
+            for slug, team in teams.items()
+        }
         flow = Flow(
             context,
             queue=queues.source,
             dead_letters=queues.dead_letters,
             objects=objects,
             ledger=store.ledger,
-            accounts={
-                slug: _account(slug, team, routes, settings.batch.max_items, store)
-                for slug, team in teams.items()
-            },
+            accounts=accounts,
             routes=routes,
             visibility=settings.queue.visibility_seconds,
             wait=settings.queue.wait_seconds,
             request_timeout=settings.darwin.request_timeout_seconds,
             items_per_second=settings.quota.requests_per_minute * settings.batch.max_items / 60,
             suspect_from=max(2, (queues.max_receive_count or 2 * SUSPECT_WITHOUT_REDRIVE) // 2),
+            archive=archive,
         )
+        tracing = _tracing(metrics, routes, queues, store, teams)
+        await stack.enter_async_context(view.watching(Opened(flow.settling.book, accounts, queues, tracing)))
+        # The first to close: nobody's question is to meet a closed connection.
+        stack.push_async_callback(pages.aclose)
         _spare_the_collector()
         situation.clear(Name.STARTING, "worker")
         log.info(
@@ -118,6 +135,7 @@ async def run(settings: Settings) -> None:
             queue=queues.source.url,
             dead_letters=queues.dead_letters.url,
             ledger=str(settings.ledger.url),
+            archive=settings.archive.url,
             teams=list(teams),
             routes=[route.name for route in routes.routes],
             port=port,
@@ -150,6 +168,28 @@ def _account(slug: str, team: Team, routes: Routes, batch_size: int, store: Stor
         TeamLanes(dict.fromkeys(chain.from_iterable(named)), batch_size, more_may_come=not all(named)),
         CellProbes(store.cell(f"probes/{slug}/team")),
         CellProbes(store.cell(f"probes/{slug}/plan")),
+    )
+
+
+def _tracing(
+    metrics: Metrics, routes: Routes, queues: Queues, store: Store, teams: Mapping[str, Team]
+) -> Tracing:
+    """For the page's search. S3's client is opened for one question, because it takes 15 MiB."""
+
+    @asynccontextmanager
+    async def objects() -> AsyncIterator[S3Objects]:
+        async with open_bucket_client(aws_session()) as client:
+            yield S3Objects(client, metrics)
+
+    dead_letters = DeadLetters(queues.dead_letters, queues.dead_letters.attributes)
+    return Tracing(
+        routes,
+        objects=objects,
+        look_up=store.ledger.look_up,
+        darwin=lambda team: teams[team].darwin,
+        look=partial(dead_letters.look, LETTERS),
+        attributes=queues.source.attributes,
+        now=time.time,
     )
 
 
@@ -217,34 +257,6 @@ async def _first_look(context: Context, darwin: Darwin, team: str) -> list[Stora
 
 
 # Beside the flow
-
-
-class _View:
-    """What the web server may see."""
-
-    def __init__(self, context: Context) -> None:
-        self.teams: Collection[Team] = ()
-        self._context = context
-
-    def conditions(self) -> Sequence[Condition]:
-        return self._context.situation.conditions.now()
-
-    def heartbeats(self) -> Mapping[str, float]:
-        return self._context.heartbeats.ages()
-
-    async def refresh(self) -> None:
-        await self._show("registration", [team.registration for team in self.teams])
-        await self._show("general", [team.general for team in self.teams])
-
-    async def _show(self, bucket: str, quotas: Sequence[Quota]) -> None:
-        """Of several keys the one that may send the least: it is the one that makes somebody wait."""
-        if not quotas:
-            return
-        try:
-            level = min([await quota.level() for quota in quotas])
-        except OutsideError:
-            return  # the gauge keeps what it last knew; a condition tells the rest
-        self._context.metrics.tokens.labels(bucket=bucket).set(level)
 
 
 class _Signals:

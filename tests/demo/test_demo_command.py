@@ -169,9 +169,12 @@ def test_files_of_ones_own_are_registered_until_ctrl_c_which_drains_and_ends_wit
         )
         copy = show.wait_for(r"aws s3 cp FILE (s3://demo-media/incoming/) --endpoint-url (http://\S+)")
         curl = show.wait_for(r"curl -T FILE (http://\S+/)")
+        page = show.wait_for(r"the page +(http://\S+)/ shows")
         pages = show.wait_for(r"see (http://\S+)/metrics")
         assert curl[1] == f"{copy[2]}/demo-media/incoming/"
+        assert page[1] == pages[1]
         assert answers(pages[1] + "/readyz")
+        assert answers(page[1] + "/page.js")
 
         mine = urllib.request.Request(  # noqa: S310 - the demo's own address
             curl[1] + "my%20own.png", samples.content("panel.png"), method="PUT"

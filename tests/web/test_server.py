@@ -2,39 +2,17 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
 from prometheus_client import CollectorRegistry
 
+from tests.web.viewed import Worker, served
 from worker.core.conditions import Condition, Name
 from worker.core.errors import Refused
 from worker.metrics import Metrics
 from worker.web import server
-
-
-async def at_once() -> None:
-    """Nothing to bring up to date."""
-
-
-@dataclass
-class Worker:
-    """What the pages see, set by hand."""
-
-    raised: list[Condition] = field(default_factory=list)
-    ages: dict[str, float] = field(default_factory=dict)
-    refreshing: Callable[[], Awaitable[None]] = at_once
-
-    def conditions(self) -> Sequence[Condition]:
-        return self.raised
-
-    def heartbeats(self) -> Mapping[str, float]:
-        return self.ages
-
-    async def refresh(self) -> None:
-        await self.refreshing()
 
 
 @pytest.fixture
@@ -51,10 +29,7 @@ async def client(worker: Worker) -> AsyncIterator[aiohttp.ClientSession]:
         gauge.set(7)
 
     worker.refreshing = refresh
-    async with (
-        server.serving(worker, registry, "127.0.0.1", 0) as port,
-        aiohttp.ClientSession(f"http://127.0.0.1:{port}", timeout=aiohttp.ClientTimeout(10)) as session,
-    ):
+    async with served(worker, registry=registry) as session:
         yield session
 
 
@@ -161,7 +136,7 @@ async def test_probes_may_ask_for_the_head_only(client: aiohttp.ClientSession, p
 
 
 async def test_nothing_else_is_served(client: aiohttp.ClientSession) -> None:
-    async with client.get("/") as answer:
+    async with client.get("/elsewhere") as answer:
         assert (answer.status, answer.content_type) == (404, "text/plain")
     async with client.post("/metrics") as answer:
         assert answer.status == 405
@@ -171,18 +146,18 @@ async def test_a_port_that_is_taken_is_told_in_one_line(worker: Worker) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(Refused, match=rf"on 127\.0\.0\.1:{port} .*WORKER_WEB__PORT"):
-            async with server.serving(worker, CollectorRegistry(), "127.0.0.1", port):
+            async with server.serving(worker, CollectorRegistry(), "127.0.0.1", port, None):
                 pass
 
 
 async def test_a_host_that_is_not_ours_is_told_in_one_line(worker: Worker) -> None:
     with pytest.raises(Refused, match="WORKER_WEB__HOST"):
-        async with server.serving(worker, CollectorRegistry(), "192.0.2.1", 0):
+        async with server.serving(worker, CollectorRegistry(), "192.0.2.1", 0, None):
             pass
 
 
 async def test_the_port_is_free_again_once_the_context_is_left(worker: Worker) -> None:
-    async with server.serving(worker, CollectorRegistry(), "127.0.0.1", 0) as port:
+    async with server.serving(worker, CollectorRegistry(), "127.0.0.1", 0, None) as port:
         pass
-    async with server.serving(worker, CollectorRegistry(), "127.0.0.1", port) as again:
+    async with server.serving(worker, CollectorRegistry(), "127.0.0.1", port, None) as again:
         assert again == port

@@ -1,10 +1,11 @@
 """What every part of one process shares."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from worker.metrics import Metrics
 from worker.pipeline.heartbeats import Heartbeats
+from worker.pipeline.recent import Recent
 from worker.pipeline.situation import Situation
 from worker.pipeline.stopping import Stop
 
@@ -23,3 +24,4 @@ class Context:
     now: Callable[[], float]
     token: str
     open_records: int
+    recent: Recent = field(default_factory=Recent)

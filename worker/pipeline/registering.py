@@ -27,6 +27,7 @@ from worker.pipeline.accounts import Account
 from worker.pipeline.asking import Asking
 from worker.pipeline.context import Context
 from worker.pipeline.ports import Ledger
+from worker.pipeline.recent import Sent
 from worker.pipeline.settling import Settling
 from worker.pipeline.waiting import LOOK_AGAIN, WaitingRoom
 
@@ -329,6 +330,7 @@ class Registering:
         for item, outcome in ended:
             account.lanes.forget(item)
             self._settling.settle_item(item, outcome)
+        self._context.recent.written(ended[-1][0].item, ended[-1][1], self._context.now())
 
     async def end(self, account: Account, ended: list[Ended]) -> None:
         """Not to be tried again: not registered, unless Darwin's list shows what an answer that never came would have
@@ -367,6 +369,10 @@ class Registering:
             self._context.situation.raise_(Name.LEDGER_UNREACHABLE, WRITING, str(error))
 
     def _tell(self, account: Account, batch: Batch, items: list[OpenItem], answer: Answer) -> None:
+        sent = Sent(
+            self._context.now(), batch.lane, len(items), answer.status, round(answer.seconds, 3), answer.text
+        )
+        self._context.recent.sent(sent)
         log.info(
             Event.REQUEST_ANSWERED,
             team=account.team,
@@ -374,12 +380,8 @@ class Registering:
             storage=batch.lane.storage,
             items=len(items),
             status=answer.status,
-            seconds=round(answer.seconds, 3),
-            **(
-                {}
-                if answer.status is not None and answer.status // 100 == answers.SUCCESS
-                else {"said": answer.text}
-            ),
+            seconds=sent.seconds,
+            **({} if sent.taken else {"said": answer.text}),
         )
 
 

@@ -2,23 +2,28 @@
 
 from collections.abc import Callable
 
-from worker.core.conditions import Conditions, Name
+from worker.core.conditions import Condition, Conditions, Name
 from worker.logs import Event, log
 from worker.metrics import Metrics
 from worker.pipeline.channel import Bell
 
 
 class Situation:
-    """The conditions of the process. *now*: Unix seconds. *changed* rings when one is raised or cleared."""
+    """The conditions of the process. *now*: Unix seconds. *changed* rings when one is raised or cleared. *last* is the one
+    that was raised last, whether or not it still is.
+    """
 
     def __init__(self, metrics: Metrics, now: Callable[[], float]) -> None:
         self.conditions = Conditions()
         self.changed = Bell()
+        self.last: Condition | None = None
         self._metrics = metrics
         self._now = now
 
     def raise_(self, name: Name, subject: str, why: str) -> None:
-        if self.conditions.raise_(name, subject, why, self._now()):
+        now = self._now()
+        if self.conditions.raise_(name, subject, why, now):
+            self.last = Condition(name, subject, now, why)
             log.warning(
                 Event.CONDITION_RAISED, condition=name.value, subject=subject, why=why, advice=name.advice
             )

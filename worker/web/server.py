@@ -1,20 +1,26 @@
-"""Metrics, liveness and readiness on one port; it sees the worker through a read-only view.
+"""One port: metrics, liveness and readiness for everybody; the page and the status for whoever may see users' data.
 
 Liveness fails only when a part of the process is silent, never because something outside is (law 11): restarting cures
-the one and worsens the other. Readiness says what is in the way. Nothing secret is served, and nothing else at all.
+the one and worsens the other. Readiness says what is in the way. Nothing secret is served, and nothing can be changed.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import logging
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Protocol
 
 from aiohttp import web
+from aiohttp.http import HttpProcessingError
 from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+from pydantic import SecretStr
 
-from worker.core.conditions import Condition, ready
+from worker.core.conditions import ready
 from worker.core.errors import Refused
+from worker.web.gate import Gate
+from worker.web.live import Live
+from worker.web.pages import ASSETS, Pages
+from worker.web.view import View
 
 SILENCE = 60.0
 """Seconds without a heartbeat after which a part counts as stuck."""
@@ -25,24 +31,31 @@ REFRESH_DEADLINE = 5.0
 SHUTDOWN_DEADLINE = 1.0
 """Seconds that a scrape under way may keep a stop waiting."""
 
-
-class View(Protocol):
-    """What the pages may know of the worker."""
-
-    def conditions(self) -> Sequence[Condition]:
-        """All that is raised now."""
-        ...
-
-    def heartbeats(self) -> Mapping[str, float]:
-        """Seconds since each part of the worker last showed that it runs, by the part's name."""
-        ...
-
-    async def refresh(self) -> None:
-        """Bring the gauges up to date; called before each scrape. Does not raise."""
-        ...
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Server": "darwin-worker",
+}
+"""Of every answer: a browser runs nothing but our own files, keeps nothing, and shows it to no other site."""
 
 
-class _Pages:
+def _no_bad_request(record: logging.LogRecord) -> bool:
+    """What is no HTTP is answered with 400. It is no news of ours, and a line would hold a part of it: a token, perhaps."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+
+
+_logger = logging.getLogger(__name__)
+_logger.addFilter(_no_bad_request)
+
+
+class _Probes:
     def __init__(self, view: View, registry: CollectorRegistry) -> None:
         self._view = view
         self._registry = registry
@@ -69,18 +82,38 @@ class _Pages:
         return web.json_response(body, status=200 if well else 503)
 
 
+def _app(view: View, registry: CollectorRegistry, gate: Gate) -> web.Application:
+    app = web.Application()
+    probes, pages, live = _Probes(view, registry), Pages(view), Live(view)
+    app.router.add_get("/metrics", probes.metrics)
+    app.router.add_get("/healthz", probes.healthz)
+    app.router.add_get("/readyz", probes.readyz)
+    for path in ASSETS:
+        app.router.add_get(path, gate.guarded(pages.asset))
+    app.router.add_get("/status", gate.guarded(pages.status))
+    app.router.add_get("/why", gate.guarded(pages.why))
+    app.router.add_get("/dead-letters", gate.guarded(pages.dead_letters))
+    app.router.add_get("/live", gate.guarded(live.listen), allow_head=False)
+    app.on_response_prepare.append(_add_headers)
+    app.on_shutdown.append(live.end)
+    return app
+
+
+async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    response.headers.update(HEADERS)
+
+
 @asynccontextmanager
-async def serving(view: View, registry: CollectorRegistry, host: str, port: int) -> AsyncIterator[int]:
-    """Serve ``/metrics``, ``/healthz`` and ``/readyz`` while the context is open; yields the port, which 0 leaves open.
+async def serving(
+    view: View, registry: CollectorRegistry, host: str, port: int, token: SecretStr | None
+) -> AsyncIterator[int]:
+    """Serve while the context is open; yields the port, which 0 leaves open. *token*: what the page and the status ask
+    for; without one they are served on loopback only.
 
     Raises :class:`Refused` when the address cannot be had.
     """
-    pages = _Pages(view, registry)
-    app = web.Application()
-    app.router.add_get("/metrics", pages.metrics)
-    app.router.add_get("/healthz", pages.healthz)
-    app.router.add_get("/readyz", pages.readyz)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_DEADLINE)
+    app = _app(view, registry, Gate(token, host))
+    runner = web.AppRunner(app, access_log=None, logger=_logger, shutdown_timeout=SHUTDOWN_DEADLINE)
     await runner.setup()
     try:
         try:
