@@ -10,6 +10,7 @@ from urllib.parse import quote_plus
 
 from prometheus_client import CollectorRegistry
 
+from tests.fakes.archive import FakeArchive
 from tests.fakes.darwin import FakeDarwin
 from tests.fakes.ledger import MemoryLedger
 from tests.fakes.objects import FakeObjects
@@ -20,6 +21,7 @@ from worker.adapters.cells import MemoryCell
 from worker.core.darwin import Storage
 from worker.core.lanes import TeamLanes
 from worker.core.model import Lane, Mode
+from worker.core.receipts import Place
 from worker.core.routes import Fallback, Route
 from worker.core.routing import Routes
 from worker.demo.twin import state as twin_state
@@ -38,6 +40,9 @@ START = 1_800_000_000.0
 """Unix seconds at which every test begins."""
 
 BUCKET = "media"
+
+ARCHIVE = Place(BUCKET, "receipts")
+"""Where receipts are kept, of a rig that is given an archive."""
 
 
 def lane(dataset: str = "intake", team: str = "acme", *, readonly: bool = False) -> Lane:
@@ -81,6 +86,7 @@ class Rig:
         dead_letters: FakeQueue | None = None,
         cells: dict[str, MemoryCell] | None = None,
         objects: FakeObjects | None = None,
+        archive: FakeArchive | None = None,
         readonly: bool = False,
         more_lanes: bool = False,
         token: str = "worker-1",
@@ -111,6 +117,7 @@ class Rig:
         self.heartbeats = Heartbeats()
         self.situation = Situation(metrics, self.now)
         context = Context(metrics, self.situation, self.heartbeats, self.stop, self.now, token, limit)
+        self.context = context
         self.darwin = {team: FakeDarwin(self.twin, team, f"key-of-{team}", self.now) for team in lanes}
         self.accounts = {
             team: Account(
@@ -134,12 +141,13 @@ class Rig:
             ledger=self.ledger,
             objects=self.objects,
             accounts=self.accounts,
-            routes=Routes(tuple(routes), Fallback.DEAD_LETTER, storages),
+            routes=Routes(tuple(routes), Fallback.DEAD_LETTER, storages, ARCHIVE if archive else None),
             visibility=visibility,
             wait=10,
             request_timeout=20,
             items_per_second=requests_per_minute * 100 / 60,
             suspect_from=max_receive_count // 2,
+            archive=archive,
         )
 
     def _cell(self, name: str) -> MemoryCell:
