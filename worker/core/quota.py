@@ -23,9 +23,9 @@ more than its burst, for whoever asks a moment late.
 """
 
 SLOWDOWN = 0.9
-CLIMB = (
-    1 / 5
-)  # of the full rate, in the first minute past the rate that was refused; eight times as much in two
+CLIMB = 1 / 5
+"""Of the full rate, in the first minute past the rate that was refused; eight times as much in two."""
+
 LOWEST_RATE = 1.0
 
 
