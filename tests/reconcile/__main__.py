@@ -14,8 +14,9 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from tests.reconcile.planted import running_stub, settings_for
+from tests.reconcile.planted import settings_for
 from tests.reconcile.stub import PLANTED
+from tests.system.processes import running_stub
 
 MEBIBYTE_IN_KIBIBYTES = 1024
 DIFFERENT = 3
@@ -26,7 +27,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.reconcile", description=__doc__)
     parser.add_argument("--objects", type=int, default=100_000)
     objects = parser.parse_args().objects
-    with tempfile.TemporaryDirectory() as folder, running_stub(objects) as url:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_stub("tests.reconcile.stub", "--objects", str(objects)) as url,
+    ):
         command = [sys.executable, "-m", "worker", "reconcile", "--json", "-"]
         began = time.monotonic()
         ended = subprocess.run(  # noqa: S603 - our own program

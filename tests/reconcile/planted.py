@@ -1,26 +1,11 @@
-"""The stub as a process of its own, the settings that lead there, and what is said of what it holds."""
+"""The settings that lead to the stub, and what is said of what it holds."""
 
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from tests.reconcile.stub import ROUTES, TEAM
 
 HOST = "127.0.0.1"
-
-
-@contextmanager
-def running_stub(objects: int) -> Iterator[str]:
-    """Its address."""
-    command = [sys.executable, "-m", "tests.reconcile.stub", "--objects", str(objects)]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stub:  # noqa: S603 - our own program
-        try:
-            assert stub.stdout is not None
-            yield f"http://{HOST}:{stub.stdout.readline().split()[-1]}"
-        finally:
-            stub.terminate()
 
 
 def settings_for(url: str, folder: Path) -> Mapping[str, str]:

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.reconcile.planted import running_stub, settings_for
+from tests.reconcile.planted import settings_for
 from tests.reconcile.stub import PLANTED
+from tests.system.processes import running_stub
 from worker.cli import main
 
 OBJECTS = 2_000
@@ -21,7 +22,7 @@ OBJECTS = 2_000
 
 @pytest.fixture(scope="module")
 def stub() -> Iterator[str]:
-    with running_stub(OBJECTS) as url:
+    with running_stub("tests.reconcile.stub", "--objects", str(OBJECTS)) as url:
         yield url
 
 

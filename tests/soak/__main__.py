@@ -23,8 +23,8 @@ from typing import Any
 
 from tests.plot import Curve, svg
 from tests.soak import backfill
-from tests.soak.processes import running_stub, running_worker
-from tests.system.processes import ask
+from tests.soak.processes import running_worker
+from tests.system.processes import ask, running_stub
 
 RESULTS = Path(__file__).parent / "results"
 MEBIBYTE = 2**20
@@ -186,9 +186,6 @@ def main() -> int:
     )
     parser.add_argument("--seed", type=int, default=None, help="without it, another one each time")
     parser.add_argument("--faults", type=float, default=1.0, help="how many times as often as usual")
-    parser.add_argument(
-        "--traced", action="store_true", help="let tracemalloc tell what grew, at SIGUSR1 and the end"
-    )
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder to write to")
     arguments = parser.parse_args()
     results: Path = arguments.results
@@ -201,7 +198,8 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory() as folder,
         running_stub(
-            "stub", *("--records", str(records), "--seed", str(seed), "--faults", str(arguments.faults))
+            "tests.soak.stub",
+            *("--records", str(records), "--seed", str(seed), "--faults", str(arguments.faults)),
         ) as stub_url,
         running_worker(stub_url, Path(folder), results / "worker.log") as (worker_url, worker),
     ):

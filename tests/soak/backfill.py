@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
-from tests.soak.processes import environ_for, running_stub, running_worker
+from tests.soak.processes import environ_for, running_worker
 from tests.system.outside import until
-from tests.system.processes import ask
+from tests.system.processes import ask, running_stub
 
 DEATHS = 3
 KIBIBYTE = 2**10
@@ -53,7 +53,7 @@ def killed_and_resumed(objects: int, folder: Path) -> Told:
     """SIGKILL hits the command when a quarter, a half and three quarters of the objects are sent, in the middle of a send."""
     runs, began = Usage(), time.monotonic()
     with (
-        running_stub("backfill_stub", "--objects", str(objects)) as url,
+        running_stub("tests.soak.backfill_stub", "--objects", str(objects)) as url,
         running_worker(url, folder, folder / "worker.log"),
     ):
         for death in range(1, DEATHS + 1):

@@ -1,4 +1,4 @@
-"""The stubs, the worker and the command of a soak as processes of their own."""
+"""The worker and the command of a soak as processes of their own."""
 
 import os
 import subprocess
@@ -9,18 +9,6 @@ from pathlib import Path
 
 from tests.soak.darwin_stub import DATASET, STORAGE, TEAM
 from tests.system.processes import HOST, OURS, free_port
-
-
-@contextmanager
-def running_stub(module: str, *words: str) -> Iterator[str]:
-    """The address of a stub of this package."""
-    command = [sys.executable, "-m", f"tests.soak.{module}", *words]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stub:  # noqa: S603 - our own program
-        try:
-            assert stub.stdout is not None
-            yield f"http://{HOST}:{stub.stdout.readline().split()[-1]}"
-        finally:
-            stub.terminate()
 
 
 def environ_for(url: str, folder: Path, port: int = 0) -> dict[str, str]:

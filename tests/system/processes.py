@@ -228,3 +228,15 @@ class Worker:
 
     def wait_until_ready(self, seconds: float = 30.0) -> None:
         until("the worker is ready", lambda: self.page("readyz")[0] == 200, seconds)
+
+
+@contextmanager
+def running_stub(module: str, *words: str) -> Iterator[str]:
+    """The address of a stub, which tells its port in its first line: the last word there."""
+    command = [sys.executable, "-m", module, *words]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as stub:  # noqa: S603 - our own program
+        try:
+            assert stub.stdout is not None
+            yield f"http://{HOST}:{stub.stdout.readline().split()[-1]}"
+        finally:
+            stub.terminate()
