@@ -89,6 +89,34 @@ async def test_a_small_dataset_is_not_held_behind_a_big_one() -> None:
         assert len(rig.items()["big"]) >= 500
 
 
+async def test_receiving_waits_while_sending_is_late_with_its_tokens() -> None:
+    """A token comes each tenth of a second, 80 messages come as often, and a claim takes three: five batches and what is under
+    way are in hand.
+    """
+    rig = rig_of(requests_per_minute=582)
+    rig.queue.faults.seconds["receive"] = 0.1
+    rig.ledger.faults.seconds["claim"] = 0.3
+    rig.upload(*(f"in/{n}.jpg" for n in range(4000)))
+    async with rig.running():
+        await asyncio.sleep(4)
+        assert 500 <= rig.flow.settling.book.open_records <= 900
+        await rig.queue.until_empty(within=30)
+    assert sizes(rig)[2:39] == [FULL] * 37
+
+
+async def test_receiving_goes_on_while_sending_waits_for_answers() -> None:
+    """Two requests without an answer are all that a lane may have under way; who comes behind it must not wait for them."""
+    rig = Rig([Route(each, lane(each), prefix=each) for each in ("big", "small")])
+    rig.darwin["acme"].seconds = 15.0
+    rig.queue.faults.seconds["receive"] = 0.1
+    async with rig.running():
+        await asyncio.sleep(100)
+        rig.upload(*(f"big/{n}.jpg" for n in range(2000)), "small/a.jpg")
+        await asyncio.sleep(10)
+        assert rig.flow.settling.book.open_records == 2001
+        assert [body["dataset_slug"] for body in rig.darwin["acme"].bodies] == ["big", "big", "small"]
+
+
 async def test_a_fleet_uses_one_quota_together_and_who_dies_holds_nothing_back() -> None:
     """Three workers, and then two, 32 a minute: 15 full requests in half a minute, whoever sends them."""
     first = rig_of(requests_per_minute=32, limit=400)

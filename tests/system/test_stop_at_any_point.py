@@ -5,7 +5,7 @@ in a connection that waits for a file to go away.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -69,6 +69,13 @@ class Stage:
 
     def ledger_is_held(self, writing: str) -> bool:
         return (self.gates / f"{writing}-met").exists()
+
+    def send_before_any_poll(self, cloud: Cloud, keys: Sequence[str]) -> None:
+        """So that they are received by tens, and make few requests: a lane that nothing passed may have two under way."""
+        receiving = self.sqs.hold("ReceiveMessage")
+        receiving.wait_until_met()
+        send(cloud, *keys)
+        receiving.release()
 
     def release_all(self) -> None:
         self.sqs.release_all()
@@ -175,11 +182,7 @@ def test_a_signal_loses_and_doubles_nothing_at_any_phase_beyond_the_lanes(
 
     stage.darwin.hold("POST", about="photos/", after=True)
     photos = [f"photos/{number}.jpg" for number in range(20)]
-    # A lane that nothing passed has two requests under way at most: these are received by tens, not as they are sent.
-    receiving = stage.sqs.hold("ReceiveMessage")
-    receiving.wait_until_met()
-    send(cloud, *photos)
-    receiving.release()
+    stage.send_before_any_poll(cloud, photos)
     until("Darwin registered all photos", lambda: len(twin.items()) == 20)
 
     postponing = stage.sqs.hold("SendMessageBatch", about="events")

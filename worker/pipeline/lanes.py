@@ -38,6 +38,9 @@ waited would leave beside those of its new tokens.
 LEAD = 0.05
 """Seconds before its token that a full batch is cut, for the ledger to claim it in."""
 
+AHEAD = 5
+"""Full batches in hand with which a team that is late with its tokens lacks nothing but time."""
+
 NOTHING_FIT = 0.5
 """Seconds until the next look when every item waits for its lease."""
 
@@ -67,6 +70,7 @@ class Lanes:
         self._items_per_second = items_per_second
         self._suspect_from = suspect_from
         self._postponements: dict[Lane, Postponement] = {}
+        self._tokens: dict[str, Tokens] = {}
         self._closed = False
         self._next_probe = 0.0
 
@@ -123,11 +127,11 @@ class Lanes:
             account.news.ring()
 
     def may_receive(self) -> bool:
-        """Whether it is any use to receive: not while every lane is paused. Then a receive a minute brings items to
-        probe with, where one may tell that a pause is over, up to what paused lanes may hold.
+        """Whether it is any use to receive: not while sending is late, nor while every lane is paused. Then a receive a minute
+        brings items to probe with, where one may tell that a pause is over, up to what paused lanes may hold.
         """
         if not self._all_paused():
-            return True
+            return not self._late()
         now = asyncio.get_running_loop().time()
         accounts = self._accounts.values()
         held = sum(account.lanes.held for account in accounts)
@@ -137,6 +141,17 @@ class Lanes:
             return False
         self._next_probe = now + PROBE_EVERY
         return True
+
+    def _late(self) -> bool:
+        """Whether tokens wait for every team, and batches enough for them: sending goes before receiving, for a token that is
+        not used is lost, and a message is not.
+        """
+        return all(
+            team in self._tokens
+            and self._tokens[team].late
+            and account.lanes.waiting >= AHEAD * account.lanes.batch_size
+            for team, account in self._accounts.items()
+        )
 
     def _paused_lanes(self) -> int:
         return sum(
@@ -168,7 +183,7 @@ class Lanes:
         loop = asyncio.get_running_loop()
         places = asyncio.Semaphore(REQUESTS)
         async with asyncio.TaskGroup() as requests:
-            tokens = Tokens(self._context, account, part, requests)
+            tokens = self._tokens[account.team] = Tokens(self._context, account, part, requests)
             while loop.time() < self._context.stop.sending_ends and not (
                 self._closed and not account.lanes.held
             ):
@@ -177,9 +192,11 @@ class Lanes:
                 await self._make_room(account)
                 at = account.lanes.next_at(loop.time())
                 if at is None or at > loop.time():
+                    tokens.late = False
                     await account.news.wait(self._until(at))
                     continue
                 if places.locked():
+                    tokens.late = False
                     await account.news.wait(self._until(None))  # a request that ends rings
                     continue
                 if not await self._turn(account):

@@ -30,6 +30,8 @@ class Tokens:
         self._due = 0.0
         self._told = Bell()
         self._tries = 0
+        self.late = False
+        """Whether the last token was at hand before it was asked for. Who has nothing to send may say that it was not."""
 
     async def near(self, seconds: float) -> None:
         """Until a token is at hand; or will be in so many seconds, unless another worker is faster; or a stop ended the time
@@ -65,6 +67,7 @@ class Tokens:
     async def _fetched(self) -> float | None:
         loop = asyncio.get_running_loop()
         began = loop.time()
+        late = True
         while loop.time() < self._context.stop.sending_ends:
             self._context.heartbeats.beat(self._part)
             try:
@@ -77,7 +80,9 @@ class Tokens:
             if wait <= 0:
                 seconds = self._context.metrics.token_wait_seconds.labels(bucket="registration")
                 seconds.observe(loop.time() - began)
+                self.late = late
                 return loop.time()
+            late = False
             self._due = loop.time() + wait
             self._told.ring()
             await self._context.stop.pause(min(max(wait, SHORTEST_WAIT), IDLE_WAIT))
