@@ -1,10 +1,10 @@
 """One token bucket as a value: what Darwin lets one key send, and how a refusal slows it (law 4).
 
 Refill is (limit - burst) a minute and the bucket holds *burst*, so no window of 60 s sees more than *limit* takes.
-Where the real limit is lower, refusals find it: each takes a tenth of the rate away, and then the rate follows the cubic curve
-of RFC 9438, never above the configured limit: soon back near the rate that was refused, slowly past it, then ever
-faster. So it lingers near a limit that it met, and leaves one that is gone. *now* is in seconds on one clock for all
-who share the bucket; while it goes back nothing is gained.
+Where the real limit is lower, refusals find it: each slows the rate, and then it follows the cubic curve of RFC 9438 with
+fast convergence, never above the configured limit: soon near the rate that was refused, slowly past it, then ever
+faster. So it lingers a little below a limit that it met, and leaves one that is gone. *now* is in seconds on one clock for
+all who share the bucket; while it goes back nothing is gained.
 """
 
 import math
@@ -22,9 +22,9 @@ requests closer together than they left, the server still sees no more than the 
 more than its burst, for whoever asks a moment late.
 """
 
-SLOWDOWN = 0.9
+SLOWDOWN = 0.93
 CLIMB = 1 / 5
-"""Of the full rate, in the first minute past the rate that was refused; eight times as much in two."""
+"""Of the full rate, in the first minute past the plateau; eight times as much in two."""
 
 LOWEST_RATE = 1.0
 
@@ -49,34 +49,36 @@ class Bucket:
     def full_rate(self) -> float:
         return float(self.limit - self.burst)
 
-    @property
-    def capacity(self) -> float:
-        return self.burst - SLACK if self.burst > 1 else self.burst + SLACK
+    def capacity_at(self, now: float) -> float:
+        """How many tokens it holds at most. One while the rate is slowed: what is near its limit refuses a burst."""
+        slowed = self.rate_at(now) < self.full_rate
+        return 1 + SLACK if slowed or self.burst == 1 else self.burst - SLACK
 
     def rate_at(self, now: float) -> float:
         """Tokens a minute that come in at *now*."""
-        minutes = max(0.0, now - self.thaw) / MINUTE - self._plateau
-        return min(self.full_rate, self._refused_rate + CLIMB * self.full_rate * minutes**3)
+        minutes = max(0.0, now - self.thaw) / MINUTE - self._plateau_at
+        return min(self.full_rate, self._plateau_rate + CLIMB * self.full_rate * minutes**3)
 
     def gained(self, since: float, now: float) -> float:
         """The tokens of the time between: the integral of the rate."""
         steep = CLIMB * self.full_rate
-        climb = self._plateau + math.cbrt((self.full_rate - self._refused_rate) / steep)
+        climb = self._plateau_at + math.cbrt((self.full_rate - self._plateau_rate) / steep)
         top = min(max(self.thaw + MINUTE * climb, since), now)
         at_full_rate = self.full_rate * (now - top) / MINUTE
         if top <= since:
             return at_full_rate
-        first, last = ((at - self.thaw) / MINUTE - self._plateau for at in (since, top))
-        return at_full_rate + self._refused_rate * (last - first) + steep * (last**4 - first**4) / 4
+        first, last = ((at - self.thaw) / MINUTE - self._plateau_at for at in (since, top))
+        return at_full_rate + self._plateau_rate * (last - first) + steep * (last**4 - first**4) / 4
 
     @property
-    def _refused_rate(self) -> float:
-        return self.rate / SLOWDOWN
+    def _plateau_rate(self) -> float:
+        """Half way between the rate that was refused and the one after it (RFC 9438, 4.7)."""
+        return self.rate * (1 + SLOWDOWN) / (2 * SLOWDOWN)
 
     @property
-    def _plateau(self) -> float:
-        """Minutes from the thaw until the rate is again what was refused."""
-        return math.cbrt((self._refused_rate - self.rate) / (CLIMB * self.full_rate))
+    def _plateau_at(self) -> float:
+        """Minutes from the thaw until the rate is that of the plateau."""
+        return math.cbrt((self._plateau_rate - self.rate) / (CLIMB * self.full_rate))
 
 
 def empty(limit: int, burst: int, now: float) -> Bucket:
@@ -111,7 +113,7 @@ def refilled(bucket: Bucket, now: float) -> Bucket:
     if now <= bucket.at:
         return bucket
     tokens = bucket.tokens + bucket.gained(bucket.at, now)
-    return replace(bucket, tokens=min(bucket.capacity, tokens), at=now)
+    return replace(bucket, tokens=min(bucket.capacity_at(now), tokens), at=now)
 
 
 def take(bucket: Bucket, now: float) -> tuple[Bucket, float]:
