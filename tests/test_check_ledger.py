@@ -1,10 +1,13 @@
 """What `check` finds of the ledger, on real stores."""
 
+import time
 from pathlib import Path, PurePath
 
 import pytest
 
 from tests.servers import running_redis
+from worker.adapters.aws_session import aws_session
+from worker.adapters.dynamodb_table import DynamodbTable, open_table_client
 from worker.commands.check_ledger import look_at_ledger
 from worker.core.checks import judge_ledger_file, note, ok
 from worker.demo.engines import running_ministack
@@ -74,7 +77,10 @@ async def test_the_table_of_a_dynamodb_ledger_is_made_when_that_is_asked_for(
         [missing] = await look_at_ledger(ledger, create=False)
         assert missing.level == "wrong"
         assert "darwin-worker check --create" in missing.text
-        there = ok("ledger", "the DynamoDB table darwin-ledger is there and has the key it needs")
+        text = "the DynamoDB table darwin-ledger is there, has the key it needs, and may be read and written"
+        there = ok("ledger", text)
         assert await look_at_ledger(ledger, create=True) == [there]
         assert await look_at_ledger(ledger, create=True) == [there]
         assert await look_at_ledger(ledger, create=False) == [there]
+        async with open_table_client(aws_session()) as client:
+            assert await DynamodbTable(client, "darwin-ledger", time.time).read_all(["check"]) == {}

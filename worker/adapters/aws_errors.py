@@ -11,6 +11,7 @@ import aiohttp
 from botocore import exceptions
 from botocore.parsers import ResponseParserError
 
+from worker.core.denials import advice
 from worker.core.errors import OutsideError, Refused, Unavailable
 
 LONGEST_QUOTE = 300
@@ -34,7 +35,17 @@ CREDENTIALS_WRONG = frozenset(
         "UnrecognizedClientException",
     }
 )
-DENIED = frozenset({"AccessDenied", "AccessDeniedException", "AccessDeniedFault", "UnauthorizedOperation"})
+FORBIDDEN = "403"  # to a HEAD S3 gives no reason
+DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AccessDeniedFault",
+        "KmsAccessDenied",
+        "UnauthorizedOperation",
+        FORBIDDEN,
+    }
+)
 IN_FLIGHT = "OverLimit"
 WHAT_IN_FLIGHT = (
     "SQS hands out nothing while 120,000 messages of a queue are in flight: see what keeps the workers from finishing "
@@ -132,16 +143,17 @@ def _refusal(doing: str, action: str, error: exceptions.ClientError) -> OutsideE
         return Refused(
             f"{doing}: {code}. AWS does not accept the credentials: check key, secret, token and clock."
         )
-    text = f"{doing}: {full_code}: {_quote(str(details.get('Message', '')))}"
+    message = str(details.get("Message", ""))
+    text = f"{doing}: {full_code}: {_quote(message)}"
     if code == IN_FLIGHT:
         text += f" {WHAT_IN_FLIGHT}"
     if code in TRY_LATER or status >= FIRST_SERVER_ERROR:
         return Unavailable(text)
     if code in DENIED:
-        needed = (
-            "kms:Decrypt and kms:GenerateDataKey on the queue's key" if "KMS" in full_code.upper() else action
+        denied = f"{text.rstrip('.: ')}. {advice(action, full_code, _flat(message))}"
+        return Refused(
+            f"{denied} If that is allowed, check the AWS credentials." if code == FORBIDDEN else denied
         )
-        return Refused(f"{text} Allow {needed} to the worker's role, and in the resource's policy.")
     if code in NO_SUCH_QUEUE:
         return Refused(f"{text} Check the queue's name, account and region.")
     if code in NO_SUCH_TABLE:
@@ -152,4 +164,8 @@ def _refusal(doing: str, action: str, error: exceptions.ClientError) -> OutsideE
 
 
 def _quote(text: str) -> str:
-    return " ".join(text.split())[:LONGEST_QUOTE]
+    return _flat(text)[:LONGEST_QUOTE]
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())

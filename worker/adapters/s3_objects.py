@@ -125,18 +125,12 @@ class S3Objects:
         asked: Callable[[], Awaitable[T]],
     ) -> T | None:
         """What S3 answered of one object; None where it is not there."""
-        needed = f"{action}, and {LIST_BUCKET},"
-        async with self._call(call, operation, bucket, key, needed):
+        async with self._call(call, operation, bucket, key, f"{action}, and {LIST_BUCKET},"):
             try:
                 return await asked()
             except ClientError as error:
                 if _code(error) in ABSENT:
                     return None
-                if _code(error) == "403":  # to a HEAD S3 gives no reason
-                    raise Refused(
-                        f"S3 {operation} on s3://{bucket}/{key}: 403. Allow {needed} to the worker's role, and in the "
-                        "resource's policy; if it is allowed, check the AWS credentials."
-                    ) from error
                 raise
 
     @asynccontextmanager

@@ -1,8 +1,9 @@
 """``darwin-worker check``: the settings in force, and everything that `run` needs tried for real.
 
 Nothing is received from the queues or sent to them, and nothing is registered; the ledger is opened as `run` opens it,
-which makes its file, and ``--create`` makes its DynamoDB table; in the archive an empty object is put. What does not depend
-on each other is tried at once and whatever became of the rest. Every call has its deadline in its adapter.
+which makes its file, and ``--create`` makes its DynamoDB table; in the table an item that is nobody's is written and
+deleted, in the archive an empty object is put. What does not depend on each other is tried at once and whatever became of
+the rest. Every call has its deadline in its adapter.
 """
 
 import argparse
@@ -30,6 +31,7 @@ from worker.core.checks import (
     Level,
     in_the_way,
     judge_dead_letters,
+    judge_encryption,
     judge_queue,
     judge_redrive,
     judge_retention,
@@ -130,6 +132,7 @@ async def _queues(settings: Settings, metrics: Metrics) -> tuple[list[Finding], 
             attributes = await queue.attributes()
             found = [
                 judge_queue(attributes, url),
+                *judge_encryption(attributes, url, of_events=True),
                 await _permissions(queue),
             ]
     except OutsideError as error:
@@ -160,10 +163,26 @@ async def _dead_letters(settings: Settings, source: Mapping[str, str], metrics: 
         async with open_queues(settings, metrics) as queues:
             kept = await queues.dead_letters.attributes()
             url = queues.dead_letters.url
+            looking = await _looking(queues.dead_letters)
     except OutsideError as error:
         where = "the queue's redrive policy, or WORKER_QUEUE__DEAD_LETTER_URL"
         return [in_the_way("dead letters", error, where), redrive, *judge_retention(source, None)]
-    return [judge_dead_letters(source, policy, kept, url), redrive, *judge_retention(source, kept)]
+    return [
+        judge_dead_letters(source, policy, kept, url),
+        *judge_encryption(kept, url, of_events=False),
+        *looking,
+        redrive,
+        *judge_retention(source, kept),
+    ]
+
+
+async def _looking(queue: SqsQueue) -> list[Finding]:
+    """As :func:`_permissions`, of what `run` does without."""
+    try:
+        await queue.extend([NOBODYS], 0)
+    except OutsideError as error:
+        return [note("permissions", f"dead letters cannot be looked at, on the page or by commands: {error}")]
+    return []
 
 
 # S3

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from worker.adapters.aws_session import aws_session
-from worker.adapters.dynamodb_table import DynamodbTable, open_table_client
+from worker.adapters.dynamodb_table import DynamodbTable, open_table_client, statement_of
 from worker.adapters.redis_store import RedisStore
 from worker.adapters.sqlite_ledger import HELD, SqliteLedger
 from worker.core.checks import Finding, judge_ledger_file, note, ok, wrong
@@ -14,6 +14,16 @@ from worker.core.errors import OutsideError
 from worker.settings import Ledger
 
 MOUNTS = Path("/proc/self/mountinfo")
+
+TRIED = "check"
+"""The key of the item that is written into the table and deleted; no identity and no cell has it."""
+
+STATEMENTS = (
+    "INSERT INTO \"%s\" VALUE {'id': ?}",
+    'UPDATE "%s" SET "checked" = true WHERE "id" = ?',
+    'DELETE FROM "%s" WHERE "id" = ?',
+)
+"""Of every kind that the ledger uses, for each is allowed by itself."""
 
 
 async def look_at_ledger(ledger: Ledger, *, create: bool) -> list[Finding]:
@@ -50,4 +60,9 @@ async def _table(name: str, *, create: bool) -> Finding:
     async with open_table_client(aws_session()) as client:
         table = DynamodbTable(client, name, time.time)
         await (table.create() if create else table.check())
-    return ok("ledger", f"the DynamoDB table {name} is there and has the key it needs")
+        await table.read_all([TRIED])
+        for statement in STATEMENTS:
+            await table.write_all([statement_of(statement % name, {"S": TRIED})])
+    return ok(
+        "ledger", f"the DynamoDB table {name} is there, has the key it needs, and may be read and written"
+    )

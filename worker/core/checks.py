@@ -20,6 +20,9 @@ LONGEST_RETENTION = 14 * DAY
 
 RECEIVES_WANTED = 10
 
+OF_AWS = "alias/aws/sqs"
+"""The key that KMS holds for SQS in every account."""
+
 
 class Level(StrEnum):
     """How much a finding matters."""
@@ -66,6 +69,30 @@ def judge_queue(attributes: Mapping[str, str], url: str) -> Finding:
         return wrong("queue", f"{url} {why}")
     waiting = attributes.get("ApproximateNumberOfMessages", "?")
     return ok("queue", f"{url} answers; about {waiting} messages wait")
+
+
+def judge_encryption(attributes: Mapping[str, str], url: str, *, of_events: bool) -> list[Finding]:
+    """A queue with a key of KMS, which only a message sent or received would try. *of_events*: AWS sends them to it."""
+    key = attributes.get("KmsMasterKeyId")
+    if not key or (key == OF_AWS and not of_events):
+        return []
+    if key == OF_AWS:
+        # "Amazon SQS Key management" in its developer guide: nobody can let another service use this key.
+        return [
+            note(
+                "encryption",
+                f"{url} is encrypted with {key}, which S3, SNS and EventBridge cannot use, so their events never come. "
+                "Encrypt it with SQS's own keys (SSE-SQS), or with a key of yours in KMS",
+            )
+        ]
+    services = ", and by the key's policy S3, SNS or EventBridge do too" if of_events else ""
+    return [
+        note(
+            "encryption",
+            f"{url} is encrypted with {key}, which is not tried here. The worker's role needs there: kms:Decrypt, "
+            f"kms:GenerateDataKey (deploy/iam: kms.json){services}",
+        )
+    ]
 
 
 def judge_redrive(policy: Mapping[str, object]) -> Finding:
