@@ -3,6 +3,7 @@ VENV := .venv
 ENGINES := .venv-engines
 PEERS := .venv-peers
 NPM_PEER := tests/bench/peers/sqs_consumer
+CRDS := tests/deploy/crds
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras
 PYTHON ?= python3
 MAKEFLAGS += --jobs=3  # the environments are made side by side, and the linters run beside the tests
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 # Tests start hundreds of workers: each would compile the whole program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test every-test coverage check-code chaos soak reconcile fuzz bench lock clean
+.PHONY: help demo test every-test coverage check-code chaos soak reconcile fuzz bench image-check lock clean
 
 help:  ## what can be made here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -21,10 +22,10 @@ demo: $(VENV)/ready $(ENGINES)/ready  ## the whole job on embedded engines (ARGS
 
 test: check-code every-test  ## all that CI runs: linters, types, floors, every test
 
-every-test: $(VENV)/ready $(ENGINES)/ready $(PEERS)/ready
+every-test: $(VENV)/ready $(ENGINES)/ready $(PEERS)/ready $(CRDS)/node_modules/ready
 	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
-coverage: $(VENV)/ready $(ENGINES)/ready $(PEERS)/ready  ## every test again, with the lines and branches that none of them reaches
+coverage: $(VENV)/ready $(ENGINES)/ready $(PEERS)/ready $(CRDS)/node_modules/ready  ## every test again, with the lines and branches that none of them reaches
 	$(BIN)/python -m pytest -n 4 --dist worksteal --cov --cov-report=term $(ARGS)
 
 check-code: $(VENV)/ready  ## ruff, mypy and import-linter alone
@@ -48,6 +49,9 @@ fuzz: $(VENV)/ready  ## a million mutated bodies through parsing and routing
 bench: $(VENV)/ready $(ENGINES)/ready $(PEERS)/ready $(NPM_PEER)/node_modules/ready  ## the worker beside its peers: quota, CPU, memory (ARGS="--only 1 4")
 	$(BIN)/python -m tests.bench $(ARGS)
 
+image-check: $(VENV)/ready $(ENGINES)/ready  ## the Dockerfile, built and run without Docker (as root; wants buildah, debootstrap, bubblewrap)
+	$(BIN)/python -m tests.image
+
 lock:  ## resolve the pins in requirements/ anew from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml -o requirements/run.txt
 	$(LOCK) --group dev pyproject.toml -o requirements/dev.txt
@@ -55,7 +59,7 @@ lock:  ## resolve the pins in requirements/ anew from pyproject.toml (needs uv)
 	$(LOCK) --group pyproject.toml:peers -o requirements/peers.txt
 
 clean:  ## remove the environments and caches
-	rm -rf $(VENV) $(ENGINES) $(PEERS) $(NPM_PEER)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info
+	rm -rf $(VENV) $(ENGINES) $(PEERS) $(NPM_PEER)/node_modules $(CRDS)/node_modules .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage* *.egg-info
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -73,6 +77,6 @@ $(PEERS)/ready: requirements/peers.txt
 	$(PEERS)/bin/python -m pip install -q --require-hashes -r requirements/peers.txt
 	@touch $@
 
-$(NPM_PEER)/node_modules/ready: $(NPM_PEER)/package-lock.json
-	cd $(NPM_PEER) && npm ci --ignore-scripts --no-audit --no-fund --silent
+%/node_modules/ready: %/package-lock.json
+	cd $* && npm ci --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
