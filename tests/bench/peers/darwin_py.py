@@ -15,9 +15,8 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import unquote_plus
 
-# Both are in .venv-peers, where mypy does not look.
-import requests  # type: ignore[import-untyped]
-from darwin.client import Client  # type: ignore[import-not-found]
+import requests
+from darwin.client import Client  # type: ignore[import-not-found]  # in .venv-peers, where mypy does not look
 
 RECEIVES = 10
 CALL_SECONDS = 30.0
