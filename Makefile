@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 # Tests start hundreds of workers: each would compile the whole program anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test every-test coverage check-code chaos soak reconcile fuzz bench image-check lock clean
+.PHONY: help demo test every-test coverage check-code chaos soak reconcile fuzz bench autoscaling image-check lock clean
 
 help:  ## what can be made here
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -48,6 +48,9 @@ fuzz: $(VENV)/ready  ## a million mutated bodies through parsing and routing
 
 bench: $(VENV)/ready $(ENGINES)/ready $(PEERS)/ready $(NPM_PEER)/node_modules/ready  ## the worker beside its peers: quota, CPU, memory (ARGS="--only 1 4")
 	$(BIN)/python -m tests.bench $(ARGS)
+
+autoscaling: $(VENV)/ready $(ENGINES)/ready  ## a recorded day under the rules of deploy/, drawn as docs/autoscaling.svg (ARGS=--record: recorded anew, ten minutes)
+	nice -n 10 $(BIN)/python -m tests.autoscaling $(ARGS)
 
 image-check: $(VENV)/ready $(ENGINES)/ready  ## the Dockerfile, built and run without Docker (as root; wants buildah, debootstrap, bubblewrap)
 	$(BIN)/python -m tests.image

@@ -209,7 +209,10 @@ def test_several_keys_have_a_task_for_each_minutes_work_that_waits_within_what_t
     assert (bounds["MinCapacity"], bounds["MaxCapacity"]) == (2, "21")
     policy = resources["BacklogOfEachTask"]["Properties"]["TargetTrackingScalingPolicyConfiguration"]
     assert policy["TargetValue"] == int(FIGURES["a_minute"])
-    assert policy["ScaleInCooldown"] > policy["ScaleOutCooldown"]
+    assert policy["DisableScaleIn"], "which takes away as many at once as it likes"
+    less = resources["OneTaskLess"]["Properties"]["StepScalingPolicyConfiguration"]
+    assert less["StepAdjustments"] == [{"MetricIntervalUpperBound": 0, "ScalingAdjustment": -1}]
+    assert less["Cooldown"] > policy["ScaleOutCooldown"]
     visible, running, backlog = policy["CustomizedMetricSpecification"]["Metrics"]
     assert visible["MetricStat"]["Metric"]["MetricName"] == "ApproximateNumberOfMessagesVisible"
     assert running["MetricStat"]["Metric"]["MetricName"] == "RunningTaskCount"
