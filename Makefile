@@ -57,6 +57,7 @@ image-check: $(VENV)/ready $(ENGINES)/ready  ## the Dockerfile, built and run wi
 
 lock:  ## resolve the pins in requirements/ anew from pyproject.toml (needs uv)
 	$(LOCK) pyproject.toml -o requirements/run.txt
+	$(LOCK) --group pyproject.toml:build -o requirements/build.txt
 	$(LOCK) --group dev pyproject.toml -o requirements/dev.txt
 	$(LOCK) --group pyproject.toml:engines -o requirements/engines.txt
 	$(LOCK) --group pyproject.toml:peers -o requirements/peers.txt
