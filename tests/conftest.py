@@ -1,11 +1,15 @@
 """What holds for all tests."""
 
 import asyncio
+from collections.abc import Iterator
 from functools import cache
 
 import pytest
+import structlog
 from botocore.loaders import JSONFileLoader, Loader
 from hypothesis import settings
+
+from worker.demo.engines import running_ministack
 
 # On Python 3.11 the event-loop plugins ask for "the" event loop in tests that have none; the policy would then make one
 # that nobody closes, and that warning is an error here.
@@ -19,6 +23,18 @@ settings.load_profile("house")
 _descriptions = JSONFileLoader()
 _descriptions.load_file = cache(_descriptions.load_file)  # type: ignore[method-assign]
 Loader.FILE_LOADER_CLASS = staticmethod(lambda: _descriptions)  # type: ignore[assignment]
+
+# A history of the pipeline writes thousands of lines, and to write them for people costs more than all else in it.
+structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
+
+
+@pytest.fixture(scope="session")
+def ministack() -> Iterator[str]:
+    """The endpoint of a MiniStack of this test session; an account there, an access key of twelve digits, sees nothing of
+    the others. Fails, and says what to do, where MiniStack is not installed.
+    """
+    with running_ministack() as endpoint:
+        yield endpoint
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -16,11 +16,11 @@ KEY = "abcdefg.0123456789abcdef0123456789ABCDEF"
 @pytest.fixture(autouse=True)
 def _put_logging_back() -> Iterator[None]:
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers, level, before = root.handlers[:], root.level, structlog.get_config()
     yield
     root.handlers[:], root.level = handlers, level
     logging.captureWarnings(capture=False)
-    structlog.reset_defaults()
+    structlog.configure(**before)
 
 
 def line(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""What the contract suites share: the emulator, once for the session, and AWS settings that point at it."""
+"""What the contract suites share: the servers of the session, and AWS settings that point at the emulator."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -11,14 +11,6 @@ from tests.adapters.stores import CELLS, Clock, Opening
 from tests.servers import RedisServer, running_redis
 from worker.adapters.cells import Cell
 from worker.adapters.darwin import open_session
-from worker.demo.engines import running_ministack
-
-
-@pytest.fixture(scope="session")
-def ministack() -> Iterator[str]:
-    """The endpoint of a MiniStack of this test session; fails, and says what to do, where it is not installed."""
-    with running_ministack() as endpoint:
-        yield endpoint
 
 
 @pytest.fixture(scope="session")

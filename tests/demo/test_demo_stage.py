@@ -3,13 +3,13 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from worker.demo.books import read_letter
-from worker.demo.engines import nice_port, running_ministack
+from worker.demo.engines import nice_port
 from worker.demo.stage import (
     HOST,
     Cloud,
@@ -28,16 +28,10 @@ KEY = "abcdefg.0123456789abcdef0123456789abcdef"
 DEADLINE = 30.0
 
 
-@pytest.fixture(scope="module")
-def endpoint() -> Iterator[str]:
-    with running_ministack() as url:
-        yield url
-
-
 @pytest.fixture
-async def media(endpoint: str, request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
+async def media(ministack: str, request: pytest.FixtureRequest) -> AsyncIterator[Cloud]:
     name = request.node.name.replace("_", "-")[-40:].strip("-")
-    async with cloud(endpoint, name) as made:
+    async with cloud(ministack, name) as made:
         yield made
 
 

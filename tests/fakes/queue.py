@@ -7,6 +7,7 @@ the same sentences as the real adapter.
 
 import asyncio
 import itertools
+import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from worker.core.queueing import Failure, Outgoing
 LONGEST_LEASE = 12 * 3600.0
 LONGEST_DELAY = 900
 LARGEST_MESSAGE = 1024 * 1024
+UNSENDABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(eq=False)
@@ -252,9 +254,7 @@ class FakeQueue:
         if not 0 <= message.delay <= LONGEST_DELAY:
             return Failure(lost=False, text=f"InvalidParameterValue: a delay of {message.delay} seconds")
         texts = [message.body, *message.attributes, *message.attributes.values()]
-        if any(
-            "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text) for text in texts
-        ):
+        if any(UNSENDABLE.search(text) for text in texts):
             return Failure(lost=False, text="the message has characters that SQS does not carry")
         if sum(len(text.encode()) for text in texts) > LARGEST_MESSAGE:
             return Failure(lost=False, text="the message is larger than 1 MiB")

@@ -75,10 +75,19 @@ def _big(name: str) -> bytes:
     return BIG[name]().encode("utf-8", "surrogatepass")
 
 
+def origins() -> list[str]:
+    """What the bodies of the corpus are called, the large ones too."""
+    return [*dict(_files()), *BIG]
+
+
+def as_it_stands(origin: str) -> Body:
+    """The body of the corpus that is called so."""
+    return Body(BIG[origin]() if origin in BIG else text(dict(_files())[origin]), {}, origin)
+
+
 def corpus() -> list[Body]:
     """Every body as it stands, the large ones too."""
-    files = [Body(text(data), {}, name) for name, data in _files()]
-    return files + [Body(make(), {}, name) for name, make in BIG.items()]
+    return [as_it_stands(origin) for origin in origins()]
 
 
 def text(data: bytes) -> str:

@@ -8,12 +8,11 @@ a seed of its own each time (hypothesis prints how to run a failure again); with
 import asyncio
 import os
 import re
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import Any, TypeVar
 
 import pytest
-import structlog
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -288,15 +287,6 @@ class Pipelines(RuleBasedStateMachine):
         wrong = wrong_in_books(fleet) + wrong_at_rest(fleet)
         if wrong:
             raise LawBroken("; ".join(wrong[:5]))
-
-
-@pytest.fixture(autouse=True)
-def _silence() -> Iterator[None]:
-    """Thousands of histories have too much to tell."""
-    before = structlog.get_config()
-    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger("critical"))
-    yield
-    structlog.configure(**before)
 
 
 SETTINGS = settings(

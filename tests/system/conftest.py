@@ -14,22 +14,20 @@ from localstack_client.config import get_service_endpoint  # type: ignore[import
 
 from tests.system.outside import AWS_SECRET, Cloud
 from tests.system.processes import KEY, Twin, Worker, running_twin, settings_for
-from worker.demo.engines import running_ministack
 
 Start = Callable[..., Worker]
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[str]:
+def engine(request: pytest.FixtureRequest) -> str:
     """The endpoint of S3, SQS, SNS and EventBridge."""
     match os.environ.get("ENGINE", "ministack"):
         case "localstack":
             endpoint = get_service_endpoint("sqs")
             assert endpoint is not None
-            yield endpoint
+            return str(endpoint)
         case "ministack":
-            with running_ministack() as endpoint:
-                yield endpoint
+            return str(request.getfixturevalue("ministack"))
         case other:
             pytest.fail(f"ENGINE is {other!r}; it takes ministack or localstack")
 

@@ -1,5 +1,6 @@
-"""The worker and the Darwin twin as processes of their own, and what can be seen of them from outside."""
+"""The worker as a process of its own, the Darwin twin on a port of its own, and what can be seen of them from outside."""
 
+import asyncio
 import json
 import os
 import random
@@ -7,15 +8,19 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import urllib.error
 import urllib.request
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from tests.system.outside import AWS_SECRET, REGION, Cloud, TooLate, until
+from worker.demo.twin import server
+from worker.demo.twin.state import Storage, Team
+from worker.demo.twin.switches import Switches
 
 HOST = "127.0.0.1"
 TEAM, DATASET, STORAGE, DARWIN_PREFIX = "acme", "intake", "prod", "darwin"
@@ -25,8 +30,12 @@ KEY = "the-key-that-nobody-may-see"
 OURS = ("AWS_", "DARWIN_", "WORKER_")
 """How the variables begin that a worker reads."""
 
+OPENING_SECONDS = 10
+
 Asked = tuple[int, str]
 """The status and the body of an answer."""
+
+T = TypeVar("T")
 
 
 def ask(url: str, method: str = "GET", body: object = None) -> Asked:
@@ -52,7 +61,7 @@ def free_port() -> int:
 
 
 class Twin:
-    """Darwin, as far as anybody outside can tell; one team with one dataset and one storage."""
+    """Darwin, as far as anybody outside can tell."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -79,25 +88,47 @@ class Twin:
 
 @contextmanager
 def running_twin(bucket: str, *storage_words: str, journal: Path | None = None) -> Iterator[Twin]:
-    """A twin with a generous quota. *storage_words*: other storages, as ``name:bucket:prefix[:ro]``. *journal*: the
-    file that tells of each registration.
+    """A twin of one team. *storage_words*: other storages, as ``name:bucket:prefix[:ro]``. *journal*: the file that tells
+    of each registration.
     """
-    storages = [f"{STORAGE}:{bucket}:{DARWIN_PREFIX}", *storage_words]
-    command = [sys.executable, "-m", "worker.demo.twin", "--team", TEAM, "--key", KEY, "--dataset", DATASET]
-    for storage in storages:
-        command += ["--storage", storage]
-    if journal is not None:
-        command += ["--journal", str(journal)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
-        assert process.stdout is not None
-        words = process.stdout.readline().split()
-        assert words[:2] == ["twin", "listening"], f"the twin did not start: {words}"
-        twin = Twin(words[-1])
+    storages = [Storage(STORAGE, bucket, DARWIN_PREFIX)]
+    for word in storage_words:
+        name, of_bucket, prefix, *readonly = word.split(":")
+        storages.append(Storage(name, of_bucket, prefix, readonly=bool(readonly)))
+    with twin_of([Team(TEAM, KEY, [DATASET], storages)], journal) as twin:
+        yield twin
+
+
+@contextmanager
+def twin_of(teams: Sequence[Team], journal: Path | None = None) -> Iterator[Twin]:
+    """A twin of these teams, with a generous quota. It runs in a thread: nearly every test needs one, and a process takes
+    as long to start as many a test takes in all.
+    """
+    switches = Switches(requests_per_minute=6000, general_per_minute=12000)
+    with (
+        nullcontext() if journal is None else journal.open("w") as file,
+        _in_a_thread(server.running_twin(teams, switches, journal=file)) as running,
+    ):
+        yield Twin(running.url)
+
+
+@contextmanager
+def _in_a_thread(opening: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """What *opening* opens, on an event loop that runs in a thread of its own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        opened = asyncio.run_coroutine_threadsafe(opening.__aenter__(), loop).result(OPENING_SECONDS)
         try:
-            twin.control("switch", {"requests_per_minute": 6000, "general_per_minute": 12000})
-            yield twin
+            yield opened
         finally:
-            process.terminate()
+            ended = opening.__aexit__(None, None, None)
+            asyncio.run_coroutine_threadsafe(ended, loop).result(OPENING_SECONDS)
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
 
 
 def settings_for(cloud: Cloud, darwin_url: str, folder: Path) -> dict[str, str]:

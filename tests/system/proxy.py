@@ -20,6 +20,9 @@ from tests.system.processes import HOST
 LONGEST_HOLD = 60.0
 """Seconds; a test that forgot to release must end."""
 
+EMPTY_SECONDS = 0.1
+"""What an empty receive takes longer than its service: a worker whose polls do not wait asks as fast as it is answered."""
+
 NOT_PASSED_ON = frozenset({"transfer-encoding", "connection", "content-length"})
 
 
@@ -90,6 +93,7 @@ class Proxy:
         self._holds: list[Hold] = []
         self._under_way: set[Call] = set()
         self._handles: dict[str, str] = {}
+        self._closed = threading.Event()
 
     def hold(self, name: str, *, about: str = "", after: bool = False) -> Hold:
         """Hold calls from now on."""
@@ -100,6 +104,11 @@ class Proxy:
     def release_all(self) -> None:
         for hold in self._holds:
             hold.release()
+
+    def close(self) -> None:
+        """Nobody is kept waiting any more."""
+        self._closed.set()
+        self.release_all()
 
     def lose_all(self) -> None:
         for hold in self._holds:
@@ -132,6 +141,8 @@ class Proxy:
                 if call.name == "ReceiveMessage":
                     messages = json.loads(reply.body).get("Messages", [])
                     self._handles.update({told["MessageId"]: told["ReceiptHandle"] for told in messages})
+                    if not messages:
+                        self._closed.wait(EMPTY_SECONDS)
             self._pause(call, after=True)
         finally:
             self._under_way.discard(call)
@@ -204,7 +215,7 @@ def running_proxy(target: str) -> Iterator[Proxy]:
         try:
             yield proxy
         finally:
-            proxy.release_all()
+            proxy.close()
             server.shutdown()
             serving.join()
 

@@ -1,8 +1,6 @@
 """One worker for two teams of Darwin, each with its key, its quota and its storage, over one queue."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +8,8 @@ import pytest
 
 from tests.system.conftest import Start
 from tests.system.outside import Cloud, until
-from tests.system.processes import DATASET, KEY, STORAGE, TEAM, Twin, Worker
+from tests.system.processes import DATASET, KEY, STORAGE, TEAM, Twin, Worker, twin_of
+from worker.demo.twin.state import Storage, Team
 
 OTHER, OTHER_KEY, NEXT_KEY = "globex", "the-other-key-that-nobody-may-see", "its-next-key-that-nobody-may-see"
 ROUTES = f"""
@@ -29,29 +28,12 @@ routes:
 @pytest.fixture
 def twin(cloud: Cloud) -> Iterator[Twin]:
     """Two teams in one Darwin: neither key may act for the other team."""
-    words = [
-        *(
-            "--team",
-            TEAM,
-            "--key",
-            KEY,
-            "--dataset",
-            DATASET,
-            "--storage",
-            f"{STORAGE}:{cloud.bucket}:darwin",
-        ),
-        *("--team", OTHER, "--key", OTHER_KEY, "--storage", f"clinic:{cloud.bucket}:thumbs"),
-        *("--dataset", "tomography", "--dataset", "rest"),
+    teams = [
+        Team(TEAM, KEY, [DATASET], [Storage(STORAGE, cloud.bucket, "darwin")]),
+        Team(OTHER, OTHER_KEY, ["tomography", "rest"], [Storage("clinic", cloud.bucket, "thumbs")]),
     ]
-    command = [sys.executable, "-m", "worker.demo.twin", *words, "--requests-per-minute", "6000"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603 - our own program
-        assert process.stdout is not None
-        running = Twin(process.stdout.readline().split()[-1])
-        try:
-            running.control("switch", {"general_per_minute": 12000})
-            yield running
-        finally:
-            process.terminate()
+    with twin_of(teams) as running:
+        yield running
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 import argparse
 import os
 
-import uvloop
-
-from worker import logs, service
+from worker import logs
 from worker.settings import load_settings
 
 
@@ -16,5 +14,10 @@ def declare(_parser: argparse.ArgumentParser) -> None:
 def main(_arguments: argparse.Namespace) -> int:
     settings = load_settings(os.environ)
     logs.configure(settings.log.level, settings.log.format)
+    # What serves takes most of the start to import: what is wrong with the settings is told before.
+    import uvloop  # noqa: PLC0415
+
+    from worker import service  # noqa: PLC0415
+
     uvloop.run(service.run(settings))
     return 0

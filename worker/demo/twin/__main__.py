@@ -3,10 +3,8 @@
 import argparse
 import asyncio
 import signal
-from contextlib import ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 from worker.demo.twin.server import running_twin
 from worker.demo.twin.state import Storage, Team
@@ -73,9 +71,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--requests-per-minute", type=int, default=defaults.requests_per_minute)
     parser.add_argument("--limiter", choices=("bucket", "fixed", "sliding"), default=defaults.limiter)
     parser.add_argument("--max-items", type=int, default=defaults.max_items)
-    parser.add_argument(
-        "--journal", type=Path, metavar="FILE", help="write a line for each registration there"
-    )
     parser.set_defaults(teams=[])
     arguments = parser.parse_args()
     arguments.teams = arguments.teams or [_Wanted()]
@@ -87,7 +82,7 @@ def _arguments() -> argparse.Namespace:
     return arguments
 
 
-async def _run(arguments: argparse.Namespace, journal: TextIO | None) -> None:
+async def _run(arguments: argparse.Namespace) -> None:
     teams = [team.made() for team in arguments.teams]
     switches = Switches(
         requests_per_minute=arguments.requests_per_minute,
@@ -97,19 +92,10 @@ async def _run(arguments: argparse.Namespace, journal: TextIO | None) -> None:
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    async with running_twin(
-        teams, switches, host=arguments.host, port=arguments.port, journal=journal
-    ) as running:
+    async with running_twin(teams, switches, host=arguments.host, port=arguments.port) as running:
         print(f"twin listening on {running.url}", flush=True)
         await stop.wait()
 
 
-def _main() -> None:
-    arguments = _arguments()
-    with ExitStack() as stack:
-        journal = stack.enter_context(arguments.journal.open("w")) if arguments.journal else None
-        asyncio.run(_run(arguments, journal))
-
-
 if __name__ == "__main__":
-    _main()
+    asyncio.run(_run(_arguments()))
