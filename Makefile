@@ -5,6 +5,7 @@ PEERS := .venv-peers
 NPM_PEER := tests/bench/peers/sqs_consumer
 CRDS := tests/deploy/crds
 LOCK := uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras
+INSTALL := pip install -q --require-hashes --no-compile  # modules are compiled when they are imported; many never are
 PYTHON ?= python3
 MAKEFLAGS += --jobs=3  # the environments are made side by side, and the linters run beside the tests
 BIN := $(VENV)/bin
@@ -67,7 +68,7 @@ clean:  ## remove the environments and caches
 
 $(VENV)/ready: requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -q --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m $(INSTALL) -r requirements/dev.txt
 	$(BIN)/python -m pip install -q --no-deps --no-build-isolation -e .
 	@touch $@
 
@@ -78,12 +79,12 @@ $(VENV)/rewritten: $(VENV)/ready
 
 $(ENGINES)/ready: requirements/engines.txt
 	$(PYTHON) -m venv $(ENGINES)
-	$(ENGINES)/bin/python -m pip install -q --require-hashes -r requirements/engines.txt
+	$(ENGINES)/bin/python -m $(INSTALL) -r requirements/engines.txt
 	@touch $@
 
 $(PEERS)/ready: requirements/peers.txt
 	$(PYTHON) -m venv $(PEERS)
-	$(PEERS)/bin/python -m pip install -q --require-hashes -r requirements/peers.txt
+	$(PEERS)/bin/python -m $(INSTALL) -r requirements/peers.txt
 	@touch $@
 
 %/node_modules/ready: %/package-lock.json
