@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from aiohttp import web
 
+from tests.fakes.denials import KEY, TABLE, denied
 from worker.commands.check import look
 from worker.commands.check_ledger import look_at_ledger
 from worker.core.checks import Finding, Level
@@ -16,18 +17,8 @@ from worker.routes_file import load_routes
 from worker.setting_values import LedgerUrl
 from worker.settings import Ledger, load_settings
 
-ROLE = "User: arn:aws:sts::111122223333:assumed-role/darwin-worker/0a1b2c3d4e5f"
 ACCOUNT = "arn:aws:sqs:eu-west-1:111122223333"
-KEY = "arn:aws:kms:eu-west-1:111122223333:key/8f7e6d5c-1111-2222-3333-444455556666"
-TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/ledger"
 NO_SUCH_HANDLE = {"Code": "ReceiptHandleIsInvalid", "SenderFault": True}
-
-
-def denied(action: str, resource: str) -> str:
-    return (
-        f"{ROLE} is not authorized to perform: {action} on resource: {resource} because no identity-based policy allows the "
-        f"{action} action"
-    )
 
 
 @dataclass

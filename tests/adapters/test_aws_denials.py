@@ -11,6 +11,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from tests.adapters.dynamodb_parts import SESSION
+from tests.fakes.denials import KEY, TABLE, denied
 from worker.adapters.dynamodb_table import DynamodbTable, open_table_client, statement_of
 from worker.adapters.s3 import S3Buckets, open_bucket_client
 from worker.adapters.s3_archive import S3Archive
@@ -21,18 +22,8 @@ from worker.core.queueing import Outgoing
 from worker.core.receipts import Place
 from worker.metrics import Metrics
 
-ROLE = "User: arn:aws:sts::111122223333:assumed-role/darwin-worker/0a1b2c3d4e5f"
 QUEUE = "arn:aws:sqs:eu-west-1:111122223333:uploads"
-TABLE = "arn:aws:dynamodb:eu-west-1:111122223333:table/ledger"
-KEY = "arn:aws:kms:eu-west-1:111122223333:key/8f7e6d5c-1111-2222-3333-444455556666"
 OF_KMS = "(Service: AWSKMS; Status Code: 400; Error Code: AccessDeniedException; Request ID: 1; Proxy: null)"
-
-
-def denied(action: str, resource: str) -> str:
-    return (
-        f"{ROLE} is not authorized to perform: {action} on resource: {resource} because no identity-based policy allows the "
-        f"{action} action"
-    )
 
 
 @dataclass

@@ -16,10 +16,7 @@ import boto3  # type: ignore[import-untyped]  # it ships no types; the stubs tha
 
 REGION = "us-east-1"
 AWS_SECRET = "aws-secret-that-nobody-may-see"
-LOOK_EVERY, REST = 0.1, 9
-"""Seconds between two looks at a condition, and how many times longer than its look's CPU: what a twin of a thousand items
-holds takes thirty milliseconds to tell.
-"""
+LOOK_EVERY = 0.1
 SQS_BATCH = 10
 UPLOADS_AT_ONCE = 8
 
@@ -33,12 +30,10 @@ class TooLate(Exception):
 def until(what: str, condition: Callable[[], bool], seconds: float = 30.0) -> None:
     """Wait until *condition* holds. Raises :class:`TooLate`, naming *what*, after *seconds*."""
     deadline = time.monotonic() + seconds
-    began = time.process_time()
     while not condition():
         if time.monotonic() > deadline:
             raise TooLate(f"waited {seconds:g} s in vain until {what}")
-        time.sleep(max(LOOK_EVERY, REST * (time.process_time() - began)))
-        began = time.process_time()
+        time.sleep(LOOK_EVERY)
 
 
 class Waiting(NamedTuple):

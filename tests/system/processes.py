@@ -126,9 +126,18 @@ def _in_a_thread(opening: AbstractAsyncContextManager[T]) -> Iterator[T]:
             ended = opening.__aexit__(None, None, None)
             asyncio.run_coroutine_threadsafe(ended, loop).result(OPENING_SECONDS)
     finally:
+        asyncio.run_coroutine_threadsafe(_end_what_is_left(), loop).result(OPENING_SECONDS)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
+
+
+async def _end_what_is_left() -> None:
+    """An answer that a killed worker waits for no more may be under way still."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 def settings_for(cloud: Cloud, darwin_url: str, folder: Path) -> dict[str, str]:
