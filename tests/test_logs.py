@@ -21,6 +21,7 @@ def _put_logging_back() -> Iterator[None]:
     root.handlers[:], root.level = handlers, level
     logging.captureWarnings(capture=False)
     structlog.configure(**before)
+    log.bind()
 
 
 def line(capsys: pytest.CaptureFixture[str]) -> dict[str, object]:

@@ -6,14 +6,16 @@ written the same way, from WARNING on: below that botocore logs whole requests, 
 the process in a line (law 9): whatever looks like one is struck out of every value.
 """
 
+import asyncio
 import io
 import json
 import logging
 import re
 import sys
+from collections import deque
 from collections.abc import Mapping
 from enum import StrEnum, unique
-from typing import Literal, Protocol, Self, cast
+from typing import Literal, Self, TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -73,18 +75,65 @@ class Event(StrEnum):
     POLL_FAILED = "poll failed", "SQS did not answer a receive; it is tried again after a pause."
 
 
-class Log(Protocol):
+class Log:
     """A logger that takes events of the catalogue only; values are keyed by name."""
 
-    def debug(self, event: Event, /, **values: object) -> None: ...
-    def info(self, event: Event, /, **values: object) -> None: ...
-    def warning(self, event: Event, /, **values: object) -> None: ...
-    def error(self, event: Event, /, **values: object) -> None: ...
-    def exception(self, event: Event, /, **values: object) -> None: ...
+    def __init__(self) -> None:
+        self._to: structlog.typing.FilteringBoundLogger = structlog.get_logger()
+
+    def bind(self) -> None:
+        """Write as structlog is configured now: to ask it again for each line costs half of what the line does."""
+        self._to = structlog.get_logger().bind()
+
+    def debug(self, event: Event, /, **values: object) -> None:
+        self._to.debug(event, **values)
+
+    def info(self, event: Event, /, **values: object) -> None:
+        self._to.info(event, **values)
+
+    def warning(self, event: Event, /, **values: object) -> None:
+        self._to.warning(event, **values)
+
+    def error(self, event: Event, /, **values: object) -> None:
+        self._to.error(event, **values)
+
+    def exception(self, event: Event, /, **values: object) -> None:
+        self._to.exception(event, **values)
 
 
-log = cast("Log", structlog.get_logger())
+log = Log()
 """What every part logs with. It follows :func:`configure` whenever that is called."""
+
+
+class _Turns:
+    """A stream that is written to once for each turn of the event loop: messages that are settled by one call are told with
+    one. Each write lets go of the interpreter's lock, and to have it back costs more than the line. Where no loop runs, a
+    line is written at once.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lines: deque[str] = deque()
+        self._asked: asyncio.AbstractEventLoop | None = None
+
+    def write(self, line: str) -> None:
+        self._lines.append(line)
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._write()
+            return
+        if self._asked is not loop:
+            self._asked = loop
+            loop.call_soon(self._write)
+
+    def flush(self) -> None:
+        """The end of the turn sees to it."""
+
+    def _write(self) -> None:
+        self._asked = None
+        self._stream.write("".join([self._lines.popleft() for _ in range(len(self._lines))]))
+        self._stream.flush()
 
 
 _SECRETS = (
@@ -175,12 +224,14 @@ def configure(level: Level, format: Format | None) -> None:  # noqa: A002 - the 
         structlog.processors.format_exc_info,
     ]
     renderers = _renderers(format or ("console" if sys.stdout.isatty() else "json"))
+    stdout = cast("TextIO", _Turns(sys.stdout))
     structlog.configure(
         processors=[*before, *renderers],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(stdout),
     )
-    handler = logging.StreamHandler(sys.stdout)
+    log.bind()
+    handler = logging.StreamHandler(stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=[structlog.stdlib.add_logger_name, *before],

@@ -331,7 +331,7 @@ def _in_pieces(rows: Sequence[T]) -> Iterator[Sequence[T]]:
 def _row(claim: Claim, *, registered: bool, token: str, since: float, at: float, expires: float) -> _Row:
     thing = claim.object
     texts = map(_stored, (*claim.identity, thing.bucket, thing.key, thing.version, thing.etag))
-    return _Row._make((*texts, thing.size, registered, token, since, at, expires))
+    return _Row._make((*texts, thing.size, int(registered), token, since, at, expires))
 
 
 def _stored(text: str | None) -> str | bytes | None:
