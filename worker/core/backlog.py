@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from worker.core.claims import Entry
-from worker.core.model import Item, Lane, Reason, RecordId
+from worker.core.model import Identity, Item, Lane, Reason, RecordId
 
 if TYPE_CHECKING:
     from worker.core.trial import Piece, Trial
@@ -59,6 +59,10 @@ class OpenItem:
     failures_alone: int = 0
     refusal: str = ""
     yields_until: float = 0.0
+    identity: Identity = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.identity = self.item.identity
 
 
 class Fitness(Enum):

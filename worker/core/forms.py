@@ -231,13 +231,14 @@ def _item_fields(
     """*told*: what a manifest says in place of the route."""
     route = rule.route
     fields = dict[str, object]()
-    tags = [_rendered(rule, template, values) for template in rule.tags]
-    if isinstance(route.tags, Mapping):
-        fields["tags"] = dict(zip(route.tags, tags, strict=True))
-    elif tags:
-        for tag in tags:
-            _check(rule, why_no_word("A tag", tag))
-        fields["tags"] = tags
+    if rule.tags:
+        tags = [_rendered(rule, template, values) for template in rule.tags]
+        if isinstance(route.tags, Mapping):
+            fields["tags"] = dict(zip(route.tags, tags, strict=True))
+        else:
+            for tag in tags:
+                _check(rule, why_no_word("A tag", tag))
+            fields["tags"] = tags
     if route.layout:
         fields["layout"] = dict(route.layout)
     fields |= told

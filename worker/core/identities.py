@@ -18,14 +18,14 @@ class Identities:
 
     def admit(self, item: OpenItem) -> bool:
         """True when the item may go on; otherwise it waits here, and :meth:`leave` hands it out."""
-        holder = self._open.setdefault(item.item.identity, item)
+        holder = self._open.setdefault(item.identity, item)
         if holder is not item:
-            self._waiting.setdefault(item.item.identity, deque()).append(item)
+            self._waiting.setdefault(item.identity, deque()).append(item)
         return holder is item
 
     def leave(self, item: OpenItem) -> OpenItem | None:
         """The item is done with; the next one of its identity, which has been admitted."""
-        identity = item.item.identity
+        identity = item.identity
         if self._open.get(identity) is not item:
             return None
         del self._open[identity]

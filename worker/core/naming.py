@@ -14,7 +14,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 
 def normalise_path(path: str) -> str:
     """The one form in which paths are compared: a leading slash, no empty segment, no trailing slash."""
-    return "/" + "/".join(segment for segment in path.split("/") if segment)
+    return "/" + "/".join(filter(None, path.split("/")))
 
 
 def under(prefix: str, key: str) -> bool:
@@ -56,7 +56,8 @@ def why_no_name(name: str) -> str | None:
 
 def why_no_path(path: str) -> str | None:
     """Why no item can lie at this path, in one sentence; None when one can."""
-    if {".", ".."} & set(path.split("/")):
+    segments = path.split("/")
+    if "." in segments or ".." in segments:
         return f'The item\'s path would be {path!r}, and a segment "." or ".." is taken for a way up or down.'
     return _why_no_text("The item's path", path)
 

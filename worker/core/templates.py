@@ -34,10 +34,10 @@ class Template:
 
     def render(self, values: Mapping[str, str]) -> str:
         """The text for an object that tells *values*. Raises :class:`NoValue`."""
-        return "".join(
-            piece if isinstance(piece, str) else _value(values, piece.name)[piece.part]
-            for piece in self._pieces
-        )
+        text = ""
+        for piece in self._pieces:
+            text += piece if isinstance(piece, str) else _value(values, piece.name)[piece.part]
+        return text
 
     @property
     def beginning(self) -> str:

@@ -99,7 +99,7 @@ class Placing:
         """The ledger is only read here: a claim is taken just before the request."""
         if not items:
             return
-        entries = await self.entries([item.item.identity for item in items], part)
+        entries = await self.entries([item.identity for item in items], part)
         for item, entry in zip(items, entries, strict=True):
             if item.record.message not in self._settling.book:
                 self._settling.abandon(item)
@@ -164,7 +164,7 @@ class Placing:
         elif entry.registered and is_held(item.item, held):
             self._settle_known(item, entry)
         elif not entry.registered and proven_ours(item.item, entry.since, held):
-            if await self._write_left(Claim(item.item.identity, entry.object), entry):
+            if await self._write_left(Claim(item.identity, entry.object), entry):
                 self._settle_known(item, replace(entry, registered=True))
             else:
                 self._waiting.add(item)

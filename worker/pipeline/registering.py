@@ -105,7 +105,7 @@ class Registering:
     async def claim(self, account: Account, batch: Batch) -> list[OpenItem]:
         """The items of the batch that are ours to send; the others go where they belong."""
         claimed_at = asyncio.get_running_loop().time()
-        claims = [Claim(item.item.identity, item.item.object, item.supersedes) for item in batch.items]
+        claims = [Claim(item.identity, item.item.object, item.supersedes) for item in batch.items]
         try:
             with self._context.metrics.ledger_seconds.labels(call="claim").time():
                 results = await self._ledger.claim(claims, self._context.token, self._timeout + CLAIM_MARGIN)
@@ -316,7 +316,7 @@ class Registering:
         """Darwin holds these items through us, or we adopt them: true whatever became of our claim or lease."""
         if not ended:
             return
-        claims = [Claim(item.item.identity, item.item.object) for item, _ in ended]
+        claims = [Claim(item.identity, item.item.object) for item, _ in ended]
         for failures in count(1):
             try:
                 with self._context.metrics.ledger_seconds.labels(call="register").time():
@@ -359,7 +359,7 @@ class Registering:
         """Let go of the claims whose every request had a clear answer; the others lapse, and so tell the next holder
         that something may have been sent.
         """
-        clear = [item.item.identity for item in items if item.claimed and not _maybe_sent(item)]
+        clear = [item.identity for item in items if item.claimed and not _maybe_sent(item)]
         if not clear:
             return
         try:

@@ -8,7 +8,7 @@ so with :meth:`Settling.settle`; whoever finds that a message is not ours any mo
 import asyncio
 import heapq
 import random
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 from worker.core.backlog import Fitness, OpenItem
 from worker.core.backoff import backoff
@@ -103,7 +103,8 @@ class Settling:
         """Say what the message holds; nothing happens when it is not ours any more."""
         if number in self.book:
             self.book.expect(number, records)
-            self._context.metrics.records_received.inc(max(len(records), 1) - 1)
+            if len(records) > 1:
+                self._context.metrics.records_received.inc(len(records) - 1)
 
     def settle(self, record: RecordId, outcome: Outcome | Later) -> None:
         """The outcome of a record that never became an item."""
@@ -153,7 +154,7 @@ class Settling:
     def _give_up(self, number: int, why: str) -> OpenMessage:
         opened = self.book.give_up(number)
         self._leases.drop(number)
-        self._forget_failures(number)
+        self._forget_failures([number])
         self._hold_over.discard(number)
         self._context.metrics.records_returned.labels(why=why).inc(opened.size)
         self.freed.ring()
@@ -284,16 +285,17 @@ class Settling:
             return
         deletes = self._queue.delete([opened.message for opened in messages])
         results = await self._tried(Name.SQS_UNREACHABLE, "deleting", deletes, len(messages))
-        failed = set[int]()
+        deleted, failed = list[OpenMessage](), set[int]()
         for opened, failure in zip(messages, results, strict=True):
             if opened.number not in self.book:
                 continue
             if failure is None:
-                self._close(opened.number)
+                deleted.append(opened)
             elif failure.lost:
                 self.lose(opened.number, failure.text)
             else:
                 failed.add(opened.number)
+        self._close(deleted)
         self._try_again(failed)
 
     async def _tried(
@@ -315,20 +317,22 @@ class Settling:
             wait = backoff(failures, random.random(), longest=30.0)  # noqa: S311 - jitter, no secret
             heapq.heappush(self._failed, (now + wait, number))
 
-    def _forget_failures(self, number: int) -> None:
+    def _forget_failures(self, numbers: Iterable[int]) -> None:
         """What no message suffers from any more is no condition."""
-        self._failures.pop(number, None)
+        for number in numbers:
+            self._failures.pop(number, None)
         if not self._failures:
             self._context.situation.clear(Name.DEAD_LETTERS_UNREACHABLE, "storing")
             for doing in ("storing", "deleting", "giving back"):
                 self._context.situation.clear(Name.SQS_UNREACHABLE, doing)
 
-    def _close(self, number: int) -> None:
-        """The message is deleted: its outcomes count, and are told."""
-        closed = self.book.close(number)
-        self._leases.drop(number)
-        self._forget_failures(number)
-        tell(self._context, closed)
+    def _close(self, deleted: Sequence[OpenMessage]) -> None:
+        """The messages are deleted: their outcomes count, and are told."""
+        for opened in deleted:
+            self.book.close(opened.number)
+            self._leases.drop(opened.number)
+        self._forget_failures(opened.number for opened in deleted)
+        tell(self._context, deleted)
         self.freed.ring()
 
     # The receipts, where an archive keeps them
@@ -342,7 +346,7 @@ class Settling:
             owed = receipts(self._context, opened)
             if any(receipt.owed for receipt in owed):
                 self.book.await_receipts(opened.number, owed, now)
-                self._forget_failures(opened.number)
+                self._forget_failures([opened.number])
         self.freed.ring()
         return [opened for opened in messages if not self.book.awaits_receipts(opened.number)]
 

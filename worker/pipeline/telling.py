@@ -1,5 +1,7 @@
 """What metrics, the page and the log are told of a message whose verdict is carried out."""
 
+from collections.abc import Sequence
+
 from worker.core.model import Kind, Reason
 from worker.core.owing import age_of, line_of
 from worker.core.receipts import receipts_of, told
@@ -8,28 +10,29 @@ from worker.logs import Event, log, redact
 from worker.pipeline.context import Context
 
 
-def tell(context: Context, closed: OpenMessage) -> None:
-    """The message is deleted: its outcomes count."""
+def tell(context: Context, deleted: Sequence[OpenMessage]) -> None:
+    """The messages are deleted: their outcomes count."""
     now = context.now()
-    lines = list[dict[str, object]]()
-    for record, settled in zip(closed.records or (None,), closed.results or (None,), strict=True):
-        if settled is not None:
-            kind, reason = settled.outcome.kind, settled.outcome.reason
-            _count(context, kind, reason, settled.lane, age_of(closed.message, record, now))
-            lines.append(line_of(record, settled))
-            if kind.owes_dead_letter:
-                context.recent.dead_letter(record, settled, now)
-    for receipt in closed.receipts:
-        _count(context, receipt.kind, receipt.reason, receipt.lane, receipt.age)
-        lines.append(told(receipt))
-    context.metrics.deletes.inc()
-    context.metrics.receive_count.observe(closed.message.receive_count)
-    log.info(
-        Event.MESSAGE_SETTLED,
-        message=closed.message.id,
-        receive_count=closed.message.receive_count,
-        records=lines,
-    )
+    for closed in deleted:
+        lines = list[dict[str, object]]()
+        for record, settled in zip(closed.records or (None,), closed.results or (None,), strict=True):
+            if settled is not None:
+                kind, reason = settled.outcome.kind, settled.outcome.reason
+                _count(context, kind, reason, settled.lane, age_of(closed.message, record, now))
+                lines.append(line_of(record, settled))
+                if kind.owes_dead_letter:
+                    context.recent.dead_letter(record, settled, now)
+        for receipt in closed.receipts:
+            _count(context, receipt.kind, receipt.reason, receipt.lane, receipt.age)
+            lines.append(told(receipt))
+        context.metrics.receive_count.observe(closed.message.receive_count)
+        log.info(
+            Event.MESSAGE_SETTLED,
+            message=closed.message.id,
+            receive_count=closed.message.receive_count,
+            records=lines,
+        )
+    context.metrics.deletes.inc(len(deleted))
 
 
 def receipts(context: Context, opened: OpenMessage) -> tuple[Receipt, ...]:
