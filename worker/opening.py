@@ -225,7 +225,7 @@ def with_storages(wanted: Wanted, storages_by_team: Mapping[str, Sequence[Storag
                 f"Route {route.name!r}: team {lane.team} has no storage {lane.storage!r} in Darwin (it has: {there}). "
                 "Correct the name; without the storage nobody knows where Darwin writes."
             )
-        return replace(route, lane=replace(lane, storage=storage.slug, mode=storage.mode))
+        return replace(route, lane=lane._replace(storage=storage.slug, mode=storage.mode))
 
     last = wanted.otherwise
     routes = Routes(

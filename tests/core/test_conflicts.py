@@ -268,7 +268,7 @@ def test_a_route_that_loses_folders_is_told_of(fields: dict[str, Any], loses: bo
         ({"prefix": "a", "item_name": "a-{filename}"}, {"prefix": "b", "item_name": "b-{filename}"}, False),
         ({"prefix": "a", "item_name": "{stem}.a"}, {"prefix": "b", "item_name": "{stem}.b"}, False),
         ({"prefix": "a", "lane": OTHER_LANE}, {"prefix": "b"}, False),
-        ({"prefix": "a", "lane": replace(LANE, team="beta")}, {"prefix": "b"}, False),
+        ({"prefix": "a", "lane": LANE._replace(team="beta")}, {"prefix": "b"}, False),
         ({"prefix": "a", "extensions": ("png",)}, {"prefix": "b", "extensions": (".JPG",)}, False),
         ({"prefix": "a", "extensions": ("png",)}, {"prefix": "b", "extensions": (".PNG",)}, True),
         ({"prefix": "a", "glob": "*.png"}, {"prefix": "a"}, False),

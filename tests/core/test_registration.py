@@ -98,7 +98,7 @@ def test_the_flat_form_has_the_fields_of_its_file_and_of_its_item() -> None:
 
 
 def test_options_are_those_of_the_request_and_left_out_where_there_are_none() -> None:
-    lane = replace(LANE, options=(("ignore_dicom_layout", True),))
+    lane = LANE._replace(options=(("ignore_dicom_layout", True),))
     assert body_of(lane, []) == {
         "dataset_slug": "intake",
         "storage_slug": "acme-prod-media",

@@ -66,7 +66,7 @@ def routes_for(section: Section, folder: Path) -> list[Route]:
     return [
         replace(
             route,
-            lane=replace(route.lane, storage="prod", mode=mode),
+            lane=route.lane._replace(storage="prod", mode=mode),
             group=route.group and replace(route.group, within=WITHIN),
             sidecars=route.sidecars and replace(route.sidecars, within=WITHIN),
         )

@@ -336,8 +336,8 @@ def _row(claim: Claim, *, registered: bool, token: str, since: float, at: float,
 
 def _stored(text: str | None) -> str | bytes | None:
     """Text that is no UTF-8 (lone surrogates) is kept as a blob, which SQLite never takes for equal to a text."""
-    if text is None:
-        return None
+    if text is None or text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:

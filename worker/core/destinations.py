@@ -1,7 +1,5 @@
 """Where a route sends its items, as far as the routes file names it."""
 
-from dataclasses import replace
-
 from worker.core.model import Lane
 from worker.core.routes import Route
 from worker.core.templates import Table
@@ -14,6 +12,6 @@ def destinations(route: Route) -> list[Lane]:
             return [route.lane]
         case Table(values=values, otherwise=otherwise):
             named = [*values.values(), *([otherwise] if otherwise is not None else [])]
-            return [replace(route.lane, dataset=dataset) for dataset in dict.fromkeys(named)]
+            return [route.lane._replace(dataset=dataset) for dataset in dict.fromkeys(named)]
         case _:
             return []

@@ -165,7 +165,7 @@ def _item(
     path, name = place
     versioned = route.on_overwrite is OnOverwrite.REGISTER
     return Item(
-        lane if rule.dataset is None else replace(lane, dataset=dataset_of(rule, values)),
+        lane if rule.dataset is None else lane._replace(dataset=dataset_of(rule, values)),
         path,
         name,
         held,

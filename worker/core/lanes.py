@@ -73,7 +73,8 @@ class TeamLanes:
         return sum(lane.waiting for lane in self.lanes.values())
 
     def held_by(self, lane: Lane) -> int:
-        return self.lanes[lane].held if lane in self.lanes else 0
+        backlog = self.lanes.get(lane)
+        return 0 if backlog is None else backlog.held
 
     def paused(self, lane: Lane) -> bool:
         return self.pause is not None or (lane in self.lanes and self.lanes[lane].pause is not None)

@@ -101,8 +101,7 @@ class OnOverwrite(StrEnum):
     REGISTER = "register"
 
 
-@dataclass(frozen=True, slots=True)
-class Lane:
+class Lane(NamedTuple):
     """What may share a request. *options* are those of the request, by name."""
 
     team: str
@@ -175,7 +174,10 @@ class Kind(StrEnum):
 
     @property
     def owes_dead_letter(self) -> bool:
-        return self in (Kind.BLOCKED, Kind.REJECTED, Kind.UNREADABLE)
+        return self in _DEAD
+
+
+_DEAD = frozenset({Kind.BLOCKED, Kind.REJECTED, Kind.UNREADABLE})
 
 
 class Reason(StrEnum):

@@ -21,8 +21,8 @@ def letters(opened: OpenMessage) -> list[tuple[int, Outgoing]]:
                 route=settled.item.route if settled.item else settled.outcome.route,
             ),
         )
-        for position, settled in _unstored(opened)
-        if settled.outcome.kind.owes_dead_letter
+        for position, settled in enumerate(opened.results)
+        if settled is not None and settled.outcome.kind.owes_dead_letter and position not in opened.stored
     ]
 
 
@@ -30,8 +30,8 @@ def copies(opened: OpenMessage) -> list[tuple[int, Outgoing]]:
     """The postponed copies that a message owes, each with its record's position."""
     return [
         (position, postponed(opened.message, position, opened.received_at, settled.delay, settled.notes))
-        for position, settled in _unstored(opened)
-        if settled.outcome.kind is Kind.POSTPONED
+        for position, settled in enumerate(opened.results)
+        if settled is not None and settled.outcome.kind is Kind.POSTPONED and position not in opened.stored
     ]
 
 
@@ -42,11 +42,6 @@ def age_of(message: Message, record: Record | BadRecord | None, now: float) -> f
     if not isinstance(record, Record) or record.time is None or message.receive_count > 1:
         return None
     return None if read_history(message).attempts else max(0.0, now - record.time)
-
-
-def _unstored(opened: OpenMessage) -> list[tuple[int, Settled]]:
-    results = enumerate(opened.results)
-    return [(at, settled) for at, settled in results if settled is not None and at not in opened.stored]
 
 
 def line_of(record: Record | BadRecord | None, settled: Settled) -> dict[str, object]:

@@ -136,14 +136,14 @@ class Intake:
             self._asked -= limit
         self._context.situation.clear(Name.SQS_UNREACHABLE, "receiving")
         (self._context.metrics.receives if messages else self._context.metrics.empty_receives).inc()
-        numbers = [(self._settling.receive(message, sent), message) for message in messages]
+        numbers = self._settling.receive(messages, sent)
         if self._context.stop.asked:
-            await self._settling.give_back([number for number, _ in numbers])
+            await self._settling.give_back(numbers)
             return True
-        self._sorting.put(n for n, message in numbers if message.receive_count < self._suspect_from)
-        self._suspects |= {
-            n: message.receive_count for n, message in numbers if message.receive_count >= self._suspect_from
-        }
+        counts = {number: message.receive_count for number, message in zip(numbers, messages, strict=True)}
+        suspects = {number: count for number, count in counts.items() if count >= self._suspect_from}
+        self._sorting.put(number for number in numbers if number not in suspects)
+        self._suspects |= suspects
         self._flowing = bool(messages) and not self._suspects
         self._flow.ring()
         return True

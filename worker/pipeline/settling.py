@@ -86,15 +86,17 @@ class Settling:
 
     # What the other parts say and ask
 
-    def receive(self, message: Message, since: float) -> int:
-        """Enter a message that a request brought which left at *since*. An older delivery of it loses its lease."""
-        older = self.book.holding(message.id)
-        if older is not None:
-            self.lose(older, "SQS delivered the message again")
-        number = self.book.open(message, self._context.now()).number
-        self._leases.hold(number, since)
-        self._context.metrics.records_received.inc()
-        return number
+    def receive(self, messages: Sequence[Message], since: float) -> list[int]:
+        """Enter messages that a request brought which left at *since*. An older delivery of one loses its lease."""
+        now, numbers = self._context.now(), list[int]()
+        for message in messages:
+            older = self.book.holding(message.id)
+            if older is not None:
+                self.lose(older, "SQS delivered the message again")
+            numbers.append(self.book.open(message, now).number)
+            self._leases.hold(numbers[-1], since)
+        self._context.metrics.records_received.inc(len(messages))
+        return numbers
 
     def message(self, number: int) -> Message:
         return self.book[number].message

@@ -1,5 +1,6 @@
 """What metrics, the page and the log are told of a message whose verdict is carried out."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from worker.core.model import Kind, Reason
@@ -12,18 +13,20 @@ from worker.pipeline.context import Context
 
 def tell(context: Context, deleted: Sequence[OpenMessage]) -> None:
     """The messages are deleted: their outcomes count."""
-    now = context.now()
+    now, counts = context.now(), Counter[tuple[Kind, Reason, str]]()
     for closed in deleted:
         lines = list[dict[str, object]]()
         for record, settled in zip(closed.records or (None,), closed.results or (None,), strict=True):
             if settled is not None:
-                kind, reason = settled.outcome.kind, settled.outcome.reason
-                _count(context, kind, reason, settled.lane, age_of(closed.message, record, now))
+                kind = settled.outcome.kind
+                counts[kind, settled.outcome.reason, settled.lane] += 1
+                _observe(context, kind, age_of(closed.message, record, now))
                 lines.append(line_of(record, settled))
                 if kind.owes_dead_letter:
                     context.recent.dead_letter(record, settled, now)
         for receipt in closed.receipts:
-            _count(context, receipt.kind, receipt.reason, receipt.lane, receipt.age)
+            counts[receipt.kind, receipt.reason, receipt.lane] += 1
+            _observe(context, receipt.kind, receipt.age)
             lines.append(told(receipt))
         context.metrics.receive_count.observe(closed.message.receive_count)
         log.info(
@@ -33,6 +36,10 @@ def tell(context: Context, deleted: Sequence[OpenMessage]) -> None:
             records=lines,
         )
     context.metrics.deletes.inc(len(deleted))
+    for (kind, reason, lane), count in counts.items():
+        context.metrics.records.labels(outcome=kind.value, reason=reason.value, lane=lane).inc(count)
+        if kind.owes_dead_letter:
+            context.metrics.dead_letters.labels(reason=reason.value).inc(count)
 
 
 def receipts(context: Context, opened: OpenMessage) -> tuple[Receipt, ...]:
@@ -44,10 +51,6 @@ def receipts(context: Context, opened: OpenMessage) -> tuple[Receipt, ...]:
     return receipts_of(opened, now, context.token, redact)
 
 
-def _count(context: Context, kind: Kind, reason: Reason, lane: str, age: float | None) -> None:
-    metrics = context.metrics
-    metrics.records.labels(outcome=kind.value, reason=reason.value, lane=lane).inc()
-    if kind.owes_dead_letter:
-        metrics.dead_letters.labels(reason=reason.value).inc()
+def _observe(context: Context, kind: Kind, age: float | None) -> None:
     if age is not None:
-        metrics.record_age.labels(outcome=kind.value).observe(age)
+        context.metrics.record_age.labels(outcome=kind.value).observe(age)
