@@ -2,8 +2,10 @@
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import count
+from operator import methodcaller
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +20,12 @@ RECORDS = 20_000
 SOME = 600
 """Records for a peer that sends one request after the other, or that waits a minute at a time."""
 
-PIECE, PIECES = 2_000, 10
+PAIRS, PIECES, PIECE = 3, 20, 500
+"""CPU is measured of so many processes, of each in so many pieces of so many records."""
+
 PATIENCE = 300.0
 BARE = (sys.executable, "-m", "tests.bench.peers.bare_loop")
 MOST = {"SQLite": 2.5, "Redis": 3.0, "DynamoDB": 6.0}
-TABLE = "darwin-worker"
 
 
 class Ran(NamedTuple):
@@ -73,51 +76,65 @@ def _floor(folder: Path) -> Iterator[Side]:
         yield Side(on, on.peer("bare loop", *BARE))
 
 
-def beside(floor: Side, one: Side, load: Load = Load.S3, piece: int = PIECE) -> tuple[float, float]:
-    """Seconds of CPU for a record, of the floor and of the other: both in turns, a piece each, so that a machine whose
-    pace changes tells the same of both.
+def beside(
+    folder: Path, start: Callable[[Bench], Program], load: Load = Load.S3, piece: int = PIECE
+) -> tuple[float, float]:
+    """Seconds of CPU for a record, of the floor and of the other. Both in turns, a short piece each, so that a machine whose
+    pace changes tells the same of both; and several processes of each, for no two of them have the same pace.
     """
-    floor.cpu(piece)
-    one.cpu(piece, load)
-    pairs = [(floor.cpu(piece), one.cpu(piece, load)) for _ in range(PIECES)]
-    return sum(a for a, _ in pairs) / piece / PIECES, sum(b for _, b in pairs) / piece / PIECES
+    of_floor = of_other = 0.0
+    for _ in range(PAIRS):
+        with _floor(folder) as floor, bench(folder) as on:
+            one = Side(on, start(on))
+            floor.cpu(4 * piece)
+            one.cpu(4 * piece, load)
+            for _ in range(PIECES):
+                of_floor += floor.cpu(piece)
+                of_other += one.cpu(piece, load)
+    return of_floor / (PAIRS * PIECES * piece), of_other / (PAIRS * PIECES * piece)
 
 
 def cpu(folder: Path) -> Found:
     found = Found()
 
-    def measured(what: str, who: str, side: Side, load: Load = Load.S3, piece: int = PIECE) -> None:
-        with _floor(folder) as floor:
-            least, own = beside(floor, side, load, piece)
+    def measured(
+        what: str, who: str, start: Callable[[Bench], Program], load: Load = Load.S3, piece: int = PIECE
+    ) -> None:
+        least, own = beside(folder, start, load, piece)
         ledger = who.removeprefix("worker, ") if load is Load.S3 else ""
         found.lines.append(_line(what, who, own, least, MOST.get(ledger)))
         if ledger in MOST:
             found.measured[f"cpu {ledger}"] = own
 
+    measured("one prefix", "worker, SQLite", Bench.worker)
     with bench(folder) as on:
         worker = on.worker()
-        measured("one prefix", "worker, SQLite", Side(on, worker))
         on.clear()
         on.put(RECORDS)
-        on.until(lambda told: told["waiting"] == 0, PATIENCE)
+        _until_empty(on, [worker])
         found.measured["sqs calls"] = sum(on.call("state")["calls"].values()) / RECORDS * 1000
         found.measured["MiB"] = worker.cost().peak
-    with running_redis() as redis, bench(folder) as on:
-        measured("one prefix", "worker, Redis", Side(on, on.worker(redis.url)))
-    with running_ministack() as endpoint, bench(folder) as on:
-        url, there = f"dynamodb://{TABLE}", {"AWS_ENDPOINT_URL_DYNAMODB": endpoint}
-        on.make_table(url, **there)
-        measured("one prefix", "worker, DynamoDB", Side(on, on.worker(url, **there)), piece=PIECE // 4)
+    # Each worker has a ledger of its own: the records of its stub are the same, and would be duplicates.
+    with running_redis() as redis:
+        numbers = count()
+        measured("one prefix", "worker, Redis", lambda on: on.worker(f"{redis.url}/{next(numbers)}"))
+    with running_ministack() as endpoint:
+        there = {"AWS_ENDPOINT_URL_DYNAMODB": endpoint}
+
+        def with_table(on: Bench) -> Program:
+            url = f"dynamodb://worker-{next(numbers)}"
+            on.make_table(url, **there)
+            return on.worker(url, **there)
+
+        measured("one prefix", "worker, DynamoDB", with_table, piece=PIECE // 4)
     for what, load, settings in (
         ("inside SNS", Load.SNS, {}),
         ("a thousand routes", Load.ROUTES, routes_of(folder, _THOUSAND)),
         ("groups of four, each record counted", Load.GROUPS, routes_of(folder, _GROUPS)),
     ):
-        with bench(folder) as on:
-            measured(what, "worker, SQLite", Side(on, on.worker(**settings)), load)
+        measured(what, "worker, SQLite", methodcaller("worker", **settings), load)
     for name, command in PEER_COMMANDS.items():
-        with bench(folder) as on:
-            measured("one prefix", name, Side(on, on.peer(name, *command)), piece=PIECE // 4)
+        measured("one prefix", name, methodcaller("peer", name, *command), piece=PIECE // 4)
     return found
 
 
