@@ -1,5 +1,7 @@
 """Lines: one shape for ours and the libraries', and no secret in any of them."""
 
+import asyncio
+import io
 import json
 import logging
 import warnings
@@ -142,6 +144,91 @@ def test_a_key_that_no_encoding_knows_does_not_stop_the_worker(capsys: pytest.Ca
         log.info(Event.MESSAGE_SETTLED, keys=["a\ud800.jpg"])
 
     assert capsys.readouterr().out.count("ud800") == 2
+
+
+class _Stream(io.StringIO):
+    """*writes*: how many lines each write brought."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[int] = []
+
+    def write(self, text: str) -> int:
+        self.writes.append(text.count("\n"))
+        return super().write(text)
+
+    @property
+    def events(self) -> list[str]:
+        return [json.loads(line)["event"] for line in self.getvalue().splitlines()]
+
+
+@pytest.fixture
+def stdout(monkeypatch: pytest.MonkeyPatch) -> _Stream:
+    """What lines of JSON are written to."""
+    stream = _Stream()
+    monkeypatch.setattr("sys.stdout", stream)
+    configure("info", "json")
+    return stream
+
+
+@pytest.mark.looptime
+async def test_the_lines_of_one_turn_of_the_loop_leave_in_one_write_and_in_their_order(
+    stdout: _Stream,
+) -> None:
+    log.info(Event.STARTED)
+    logging.getLogger("aiohttp").warning("in between")
+    log.info(Event.STOPPING)
+    assert stdout.writes == []
+
+    await asyncio.sleep(0)
+    assert stdout.writes == [3]
+    assert stdout.events == ["worker started", "in between", "worker stopping"]
+
+    log.info(Event.STOPPED)
+    await asyncio.sleep(0)
+    assert stdout.writes == [3, 1]
+
+
+def test_where_no_loop_runs_each_line_is_written_at_once(stdout: _Stream) -> None:
+    log.info(Event.STARTED)
+    log.info(Event.STOPPED)
+    assert stdout.writes == [1, 1]
+
+
+def test_what_is_told_last_is_written_whatever_ends_the_loop(stdout: _Stream) -> None:
+    async def fails() -> None:
+        log.info(Event.STOPPING)
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        asyncio.run(fails())
+    assert stdout.events == ["worker stopping"]
+
+
+def test_a_stdout_that_takes_nothing_any_more_does_not_stop_the_worker(
+    stdout: _Stream, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_text: str) -> int:
+        raise BrokenPipeError
+
+    async def tells() -> None:
+        with monkeypatch.context() as meanwhile:
+            meanwhile.setattr(stdout, "write", broken)
+            log.info(Event.STARTED)
+            await asyncio.to_thread(logging.getLogger("botocore").warning, "from a thread")
+        log.info(Event.STOPPED)
+
+    asyncio.run(tells())
+    assert stdout.events == ["worker stopped"]
+
+
+def test_a_line_that_another_thread_tells_is_written_beside_those_of_the_loop(stdout: _Stream) -> None:
+    async def tells() -> None:
+        log.info(Event.STARTED)
+        await asyncio.to_thread(logging.getLogger("botocore").warning, "from a thread")
+
+    asyncio.run(tells())
+    assert sorted(stdout.events) == ["from a thread", "worker started"]
 
 
 def test_every_event_says_what_it_means() -> None:

@@ -14,6 +14,7 @@ import re
 import sys
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from enum import StrEnum, unique
 from typing import Literal, Self, TextIO, cast
 
@@ -108,7 +109,7 @@ log = Log()
 class _Turns:
     """A stream that is written to once for each turn of the event loop: messages that are settled by one call are told with
     one. Each write lets go of the interpreter's lock, and to have it back costs more than the line. Where no loop runs, a
-    line is written at once.
+    line is written at once. A stream that takes nothing any more does not stop the worker.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -131,9 +132,13 @@ class _Turns:
         """The end of the turn sees to it."""
 
     def _write(self) -> None:
-        self._asked = None
-        self._stream.write("".join([self._lines.popleft() for _ in range(len(self._lines))]))
-        self._stream.flush()
+        self._asked, lines = None, list[str]()
+        with suppress(IndexError):  # another thread may take the last one
+            while True:
+                lines.append(self._lines.popleft())
+        with suppress(OSError):
+            self._stream.write("".join(lines))
+            self._stream.flush()
 
 
 _SECRETS = (
