@@ -246,6 +246,21 @@ async def test_a_store_that_is_away_while_the_plan_is_full_is_told_once(
         assert rig.situation.conditions.now() == ()
 
 
+async def test_deletes_that_fail_are_told_once_and_so_is_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = rig_of()
+    rig.queue.faults.fail("delete", AWAY)
+    async with rig.running():
+        await asyncio.sleep(30)
+        changes = changes_of(rig, monkeypatch)
+        rig.upload(*(f"in/{n}.jpg" for n in range(30)))
+        await asyncio.sleep(90)
+        assert changes == ["sqs_unreachable"]
+        rig.queue.faults.heal()
+        await rig.queue.until_empty(within=60)
+    assert changes[:2] == ["sqs_unreachable", ""]
+    assert rig.conserved()
+
+
 async def test_a_store_that_came_back_while_the_plan_is_full_is_forgotten_before_our_next_turn() -> None:
     """Another worker of the fleet asks for room at the moment: hearing so from the store is enough."""
     cells = {name: AwayCell() for name in NAMES}

@@ -292,12 +292,16 @@ class Settling:
             if opened.number not in self.book:
                 continue
             if failure is None:
-                deleted.append(opened)
+                deleted.append(self.book.close(opened.number))
+                self._leases.drop(opened.number)
             elif failure.lost:
                 self.lose(opened.number, failure.text)
             else:
                 failed.add(opened.number)
-        self._close(deleted)
+        if deleted:
+            self._forget_failures(opened.number for opened in deleted)
+            tell(self._context, deleted)
+            self.freed.ring()
         self._try_again(failed)
 
     async def _tried(
@@ -327,15 +331,6 @@ class Settling:
             self._context.situation.clear(Name.DEAD_LETTERS_UNREACHABLE, "storing")
             for doing in ("storing", "deleting", "giving back"):
                 self._context.situation.clear(Name.SQS_UNREACHABLE, doing)
-
-    def _close(self, deleted: Sequence[OpenMessage]) -> None:
-        """The messages are deleted: their outcomes count, and are told."""
-        for opened in deleted:
-            self.book.close(opened.number)
-            self._leases.drop(opened.number)
-        self._forget_failures(opened.number for opened in deleted)
-        tell(self._context, deleted)
-        self.freed.ring()
 
     # The receipts, where an archive keeps them
 
