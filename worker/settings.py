@@ -256,6 +256,11 @@ def cautions(settings: Settings) -> list[str]:
             f"WORKER_QUEUE__VISIBILITY_SECONDS is {queue.visibility_seconds}: a slow call to SQS or to the ledger may cost "
             f"leases, and their messages are then received once more; from {ceil(easy)} on it has room"
         )
+    if not queue.wait_seconds:
+        told.append(
+            "WORKER_QUEUE__WAIT_SECONDS is 0: an idle worker asks SQS again as soon as it has answered, and each call is "
+            "billed; from 1 on a receive waits for a message"
+        )
     return told
 
 

@@ -144,6 +144,7 @@ CAUTIONS = (
         "A request ends before the stop does.",
         {"WORKER_DARWIN__REQUEST_TIMEOUT_SECONDS": "25"},
     ),
+    Law("A receive waits for a message.", {"WORKER_QUEUE__WAIT_SECONDS": "0"}),
 )
 
 
