@@ -521,10 +521,11 @@ def test_a_lease_that_a_slow_call_may_cost_is_a_caution_only() -> None:
 
 def test_a_receive_that_does_not_wait_is_a_caution_only() -> None:
     assert cautions(load(WORKER_QUEUE__WAIT_SECONDS="1")) == []
-    assert cautions(load(WORKER_QUEUE__WAIT_SECONDS="0")) == [
+    (caution,) = cautions(load(WORKER_QUEUE__WAIT_SECONDS="0"))
+    assert caution == (
         "WORKER_QUEUE__WAIT_SECONDS is 0: an idle worker asks SQS again as soon as it has answered, and each call is "
         "billed; from 1 on a receive waits for a message"
-    ]
+    )
 
 
 def test_a_receive_under_way_fits_the_stop() -> None:
