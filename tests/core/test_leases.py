@@ -1,5 +1,6 @@
 """Our hold on messages: law 3."""
 
+import tracemalloc
 from dataclasses import dataclass
 
 from hypothesis import strategies as st
@@ -176,3 +177,20 @@ def test_a_lease_that_cannot_become_longer_is_not_due_again() -> None:
             now += 1
     assert leases.outlasts(1, now)
     assert calls == 43_200 // 300 - 1 - 1
+
+
+def test_what_was_dropped_takes_no_room() -> None:
+    """Memory is bounded by what is held at once, not by what was held within a lease's time."""
+    leases = Leases(120)
+    for number in range(100):
+        leases.hold(number, 0.0)
+    tracemalloc.start()
+    try:
+        for number in range(100, 100_000):
+            leases.hold(number, 1.0)
+            leases.drop(number)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 100_000
+    assert leases.due(61.0, 1_000) == list(range(100))
