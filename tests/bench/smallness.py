@@ -12,28 +12,20 @@ from tests.plot import Curve
 
 RECORDS = 1_000_000
 LOOK_EVERY = 1.0
-SLOW = 4.0
-"""Seconds that Darwin takes for an answer until a twentieth is done: as many records are open by then as may be, so that what
-grows later is no use of what the limit allows.
-"""
-
 LONE = 300
 STARTS = 5
 
 
 def memory(folder: Path, records: int = RECORDS) -> Found:
-    """A million records through one worker with a SQLite ledger; after the first twentieth nothing slows it."""
+    """A million records through one worker with a SQLite ledger, and nothing slows it."""
     found = Found()
     with bench(folder) as on:
         worker = on.worker()
-        on.set(darwin_latency=SLOW)
         on.put(records)
         points, began, left = list[tuple[float, float, float]](), time.monotonic(), records
         while left:
             on.until(lambda _: False, LOOK_EVERY, worker)
             left = on.call("progress")["waiting"]
-            if records - left >= records / 20:
-                on.set(darwin_latency=0.0)
             points.append((time.monotonic() - began, worker.cost().rss, records - left))
         peak = worker.cost().peak
     early = max(rss for _, rss, done in points if done <= records / 10 or done == points[0][2])
