@@ -205,11 +205,12 @@ def test_what_is_told_last_is_written_whatever_ends_the_loop(stdout: _Stream) ->
     assert stdout.events == ["worker stopping"]
 
 
+@pytest.mark.parametrize("error", [BrokenPipeError, ValueError], ids=["gone", "closed"])
 def test_a_stdout_that_takes_nothing_any_more_does_not_stop_the_worker(
-    stdout: _Stream, monkeypatch: pytest.MonkeyPatch
+    stdout: _Stream, monkeypatch: pytest.MonkeyPatch, error: type[Exception]
 ) -> None:
     def broken(_text: str) -> int:
-        raise BrokenPipeError
+        raise error
 
     async def tells() -> None:
         with monkeypatch.context() as meanwhile:

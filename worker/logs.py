@@ -136,7 +136,9 @@ class _Turns:
         with suppress(IndexError):  # another thread may take the last one
             while True:
                 lines.append(self._lines.popleft())
-        with suppress(OSError):
+        with suppress(
+            OSError, ValueError
+        ):  # the latter where it is closed; raised here, it would be told here again
             self._stream.write("".join(lines))
             self._stream.flush()
 

@@ -9,7 +9,6 @@ LONGEST_HOLD = 12 * 3600.0
 END_OF_HOLD = 60.0
 """A hold ends this long before SQS would end it, so that giving back still works."""
 
-
 SPARE = 8
 """Dropped leases that may stay in their order, beside as many as there are held ones."""
 
