@@ -136,9 +136,8 @@ class _Turns:
         with suppress(IndexError):  # another thread may take the last one
             while True:
                 lines.append(self._lines.popleft())
-        with suppress(
-            OSError, ValueError
-        ):  # the latter where it is closed; raised here, it would be told here again
+        # ValueError where it is closed. Raised from here, either would be told here again.
+        with suppress(OSError, ValueError):
             self._stream.write("".join(lines))
             self._stream.flush()
 
